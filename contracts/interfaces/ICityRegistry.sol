@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.34;
+
+/// @title The members of the consortium, their keys and their revocations
+/// @notice Says which cities there are, which keys speak for them and since when.
+/// @dev Only the Consortium's votes change who is a member; only a city's own admin changes that city's keys. Times are
+/// Unix seconds; a city is the first four digits of its GB/T 2260 code.
+interface ICityRegistry {
+    /// @notice Where a city stands: never a member, active, suspended by vote, or gone.
+    enum Status {
+        None,
+        Active,
+        Suspended,
+        Exited
+    }
+
+    /// @notice A city was admitted by vote, or was a founder.
+    event CityAdmitted(uint16 indexed city, string name, address admin, address treasury);
+    /// @notice A city was suspended by vote; rides begun on its tickets `grace` after `since` no longer settle.
+    event CitySuspended(uint16 indexed city, uint40 since);
+    /// @notice A suspended city was reinstated by vote.
+    event CityReinstated(uint16 indexed city);
+    /// @notice A city left or was expelled; `since` is the start of the suspension it left in, or the time it left.
+    event CityExited(uint16 indexed city, uint40 since);
+    /// @notice An issuer key was registered; it signs tickets shown from `validFrom` up to, not including, `validUntil`.
+    event IssuerKeyAdded(uint16 indexed city, uint8 indexed keyId, address key, uint40 validFrom, uint40 validUntil);
+    /// @notice The end of an issuer key was brought forward to `validUntil`.
+    event IssuerKeyEnded(uint16 indexed city, uint8 indexed keyId, uint40 validUntil);
+    /// @notice A key may from now on sign the city's batches.
+    event SubmitterAdded(uint16 indexed city, address indexed key);
+    /// @notice A key may no longer sign the city's batches.
+    event SubmitterRemoved(uint16 indexed city, address indexed key);
+    /// @notice The city's withdrawals go from now on to `treasury`.
+    event TreasuryChanged(uint16 indexed city, address treasury);
+    /// @notice A ticket was revoked by the city that issued it.
+    event TicketRevoked(uint16 indexed issuer, uint16 indexed operator, uint40 serial);
+
+    /// @notice The caller is not the Consortium.
+    error NotConsortium(address caller);
+    /// @notice The caller is not the admin of the city.
+    error NotCityAdmin(uint16 city, address caller);
+    /// @notice A city's code must not be 0.
+    error InvalidCityCode();
+    /// @notice A city's code can be admitted once only.
+    error CityAlreadyAdmitted(uint16 city);
+    /// @notice The consortium's votes are counted in one word: it has at most `limit` seats.
+    error TooManyCities(uint256 limit);
+    /// @notice The act needs a city that stands otherwise.
+    error WrongStatus(uint16 city, Status status);
+    /// @notice An address of that role must not be zero.
+    error ZeroAddress();
+    /// @notice An issuer key keeps its address and `validFrom` for ever: its id can't be used again.
+    error IssuerKeyExists(uint16 city, uint8 keyId);
+    /// @notice There is no such issuer key.
+    error UnknownIssuerKey(uint16 city, uint8 keyId);
+    /// @notice A key's window must not be empty, and must end by `NO_END`.
+    error InvalidKeyWindow(uint40 validFrom, uint40 validUntil);
+    /// @notice A key's end may be brought forward only, and not to before `earliest`, the time of the block.
+    error InvalidKeyEnd(uint40 validUntil, uint40 earliest, uint40 current);
+    /// @notice The key is a submitter of the city already.
+    error SubmitterExists(uint16 city, address key);
+    /// @notice The key is no submitter of the city.
+    error UnknownSubmitter(uint16 city, address key);
+    /// @notice The ticket was revoked before.
+    error TicketAlreadyRevoked(uint16 issuer, uint16 operator, uint40 serial);
+
+    /// @notice Admits a city; called by the Consortium after a vote.
+    /// @param code The city's code, not 0.
+    /// @param name The city's name, for people.
+    /// @param admin The address that votes and manages keys for the city.
+    /// @param treasury The address that the city's withdrawals go to.
+    /// Requirements:
+    /// - the caller is the Consortium: {NotConsortium}
+    /// - the code is not 0: {InvalidCityCode}; it was never admitted: {CityAlreadyAdmitted}
+    /// - there is a seat left: {TooManyCities}; neither address is zero: {ZeroAddress}
+    function admit(uint16 code, string calldata name, address admin, address treasury) external;
+
+    /// @notice Suspends an active city; called by the Consortium after a vote.
+    /// Requirements:
+    /// - the caller is the Consortium: {NotConsortium}; the city is active: {WrongStatus}
+    function suspend(uint16 city) external;
+
+    /// @notice Ends a city's suspension; called by the Consortium after a vote.
+    /// Requirements:
+    /// - the caller is the Consortium: {NotConsortium}; the city is suspended: {WrongStatus}
+    function reinstate(uint16 city) external;
+
+    /// @notice Ends an active or suspended city's membership; called by the Consortium after a vote.
+    /// Requirements:
+    /// - the caller is the Consortium: {NotConsortium}; the city is active or suspended: {WrongStatus}
+    function expel(uint16 city) external;
+
+    /// @notice Ends the city's own membership.
+    /// Requirements:
+    /// - the caller is the city's admin: {NotCityAdmin}; the city is active or suspended: {WrongStatus}
+    function leaveConsortium(uint16 city) external;
+
+    /// @notice Registers an issuer key, for ever.
+    /// @param city The city whose tickets the key will sign.
+    /// @param keyId The key's number, unused so far.
+    /// @param key The address of the secp256k1 key.
+    /// @param validFrom Unix seconds; may lie in the past.
+    /// @param validUntil Unix seconds, not included; `NO_END` for none.
+    /// Requirements:
+    /// - the caller is the city's admin: {NotCityAdmin}; the key isn't zero: {ZeroAddress}
+    /// - the id is unused: {IssuerKeyExists}; the window isn't empty: {InvalidKeyWindow}
+    function addIssuerKey(uint16 city, uint8 keyId, address key, uint40 validFrom, uint40 validUntil) external;
+
+    /// @notice Brings the end of an issuer key forward.
+    /// Requirements:
+    /// - the caller is the city's admin: {NotCityAdmin}; the key exists: {UnknownIssuerKey}
+    /// - the new end is before the present one and not before the block's time: {InvalidKeyEnd}
+    function endIssuerKey(uint16 city, uint8 keyId, uint40 validUntil) external;
+
+    /// @notice Lets a key sign the city's batches.
+    /// Requirements:
+    /// - the caller is the city's admin: {NotCityAdmin}; the key isn't zero: {ZeroAddress}; it is new: {SubmitterExists}
+    function addSubmitter(uint16 city, address key) external;
+
+    /// @notice Stops a key from signing the city's batches.
+    /// Requirements:
+    /// - the caller is the city's admin: {NotCityAdmin}; the key is a submitter: {UnknownSubmitter}
+    function removeSubmitter(uint16 city, address key) external;
+
+    /// @notice Moves the address that the city's withdrawals go to.
+    /// Requirements:
+    /// - the caller is the city's admin: {NotCityAdmin}; the treasury isn't zero: {ZeroAddress}
+    function setTreasury(uint16 city, address treasury) external;
+
+    /// @notice Revokes tickets that the city issued for one operator: gates refuse them from their next sync on.
+    /// Requirements:
+    /// - the caller is the issuer's admin: {NotCityAdmin}; none was revoked before: {TicketAlreadyRevoked}
+    function revokeTickets(uint16 issuer, uint16 operator, uint40[] calldata serials) external;
+
+    /// @notice The contract whose votes decide who is a member.
+    function consortium() external view returns (address);
+
+    /// @notice The codes of all cities ever admitted, in that order.
+    function cities() external view returns (uint16[] memory);
+
+    /// @notice One city; all zero if it was never admitted.
+    /// @return name The city's name, for people.
+    /// @return status Where it stands.
+    /// @return admin The address that votes and manages keys for it.
+    /// @return treasury The address that its withdrawals go to.
+    /// @return admittedAt Unix seconds.
+    /// @return suspendedAt Start of the present suspension or exit, Unix seconds; 0 while active.
+    function city(
+        uint16 code
+    )
+        external
+        view
+        returns (
+            string memory name,
+            Status status,
+            address admin,
+            address treasury,
+            uint40 admittedAt,
+            uint40 suspendedAt
+        );
+
+    /// @notice When a city left or was expelled, Unix seconds; 0 if it did not.
+    function exitedAt(uint16 city) external view returns (uint40);
+
+    /// @notice How many cities are active.
+    function activeCount() external view returns (uint256);
+
+    /// @notice The seats of the active cities, a bit each.
+    function activeSeats() external view returns (uint256);
+
+    /// @notice A city's seat: the number of its bit in {activeSeats}. 0, too, for a city that was never admitted.
+    function seatOf(uint16 city) external view returns (uint8);
+
+    /// @notice An issuer key; all zero if there is none.
+    function issuerKey(
+        uint16 city,
+        uint8 keyId
+    ) external view returns (address key, uint40 validFrom, uint40 validUntil);
+
+    /// @notice The ids of all issuer keys a city ever registered, in that order.
+    function issuerKeyIds(uint16 city) external view returns (uint8[] memory);
+
+    /// @notice Whether a key may sign the city's batches now.
+    function isSubmitter(uint16 city, address key) external view returns (bool);
+
+    /// @notice When a ticket was revoked, Unix seconds; 0 if it wasn't.
+    function revokedAt(uint16 issuer, uint16 operator, uint40 serial) external view returns (uint40);
+
+    /// @notice All that settling a group of rides needs to know of its issuer, in one call.
+    function issuerTerms(
+        uint16 city,
+        uint8 keyId
+    ) external view returns (address key, uint40 validFrom, uint40 validUntil, Status status, uint40 suspendedAt);
+
+    /// @notice All that settling a batch needs to know of its operator, in one call.
+    function operatorTerms(
+        uint16 city,
+        address submitter
+    ) external view returns (bool submits, Status status, uint40 suspendedAt);
+}
