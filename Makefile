@@ -1,0 +1,72 @@
+# Every target sets up what it needs; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,14))' 2>/dev/null && echo $$p && break; done)
+PORT ?= 8545
+BIN := .venv/bin
+PACKAGES := interline gate_client issuer_client ledger consortium network demo
+PYTHON_CODE := $(PACKAGES) scripts tests bench cities
+
+.PHONY: help setup demo test test-crash lint format compile abi chain bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: .venv/.ready node_modules/.ready ## Install everything into .venv and node_modules (quick the second time)
+
+.venv/.installed: requirements/dev.lock
+	@test -n "$(PYTHON)" || { echo "expected Python 3.11, 3.12 or 3.13, found none: install one, or name it: make PYTHON=..."; exit 2; }
+	@echo "setup: Python packages into .venv (a minute or so)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.venv/.ready: .venv/.installed pyproject.toml network/set_up.py
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python network/set_up.py
+	@touch $@
+
+node_modules/.ready: package-lock.json
+	@node -e 'if (parseInt(process.versions.node) < 20) { console.error("expected Node 20 or later, found " + process.version); process.exit(2) }' || { echo "setup needs Node 20 or later with npm"; exit 2; }
+	@echo "setup: compiler, local chain and contract libraries into node_modules"
+	@npm install --no-save --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.build/.ready: .venv/.ready node_modules/.ready $(shell find contracts -name '*.sol') ape-config.yaml
+	@$(BIN)/ape compile
+	@mkdir -p .build && touch $@
+
+compile: .build/.ready ## Compile the contracts
+
+demo: .build/.ready ## The whole story on an embedded chain; out/demo/report.html
+	@$(BIN)/python -m demo
+
+test: .build/.ready ## All tests but the long ones
+	@$(BIN)/pytest -m "not crash" -n 2 --dist loadfile
+
+test-crash: .build/.ready ## Kill gates and submitters at random moments, at least 100 times
+	@$(BIN)/pytest -m crash
+
+lint: setup ## Style and types of Python, Solidity and the foreign client
+	@$(BIN)/ruff check $(PYTHON_CODE)
+	@$(BIN)/ruff format --check $(PYTHON_CODE)
+	@$(BIN)/mypy
+	@npx --no-install prettier --check 'contracts/**/*.sol' 'tests/**/*.sol' 'tests/foreign/*.mjs'
+	@npx --no-install solhint --max-warnings 0 'contracts/**/*.sol'
+
+format: setup ## Format the code
+	@$(BIN)/ruff check --fix-only $(PYTHON_CODE)
+	@$(BIN)/ruff format $(PYTHON_CODE)
+	@npx --no-install prettier --write 'contracts/**/*.sol' 'tests/**/*.sol' 'tests/foreign/*.mjs'
+
+abi: .build/.ready ## Write interline/abi from the compiled contracts
+	@$(BIN)/python -m consortium.abi
+
+chain: setup ## A local chain in the foreground: id 1337, gas price 0, 1 s blocks (PORT=8545)
+	@$(BIN)/python -m network.chain --port $(PORT)
+
+bench: .build/.ready ## Gas, verification and tap benchmarks into bench/results
+	@$(BIN)/python -m bench
+
+clean: ## Remove what setup, builds and runs made
+	rm -rf .venv node_modules .build out contracts/.cache build *.egg-info .pytest_cache .mypy_cache .ruff_cache

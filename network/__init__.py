@@ -1,0 +1,1 @@
+"""Local and test networks: a chain as a child process, public test accounts, the compiler's launcher."""
