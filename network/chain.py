@@ -31,7 +31,9 @@ def anvil_binary() -> Path:
 
     Raises NetworkError where it isn't there.
     """
-    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine().lower(), "")
+    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
+        platform.machine().lower(), ""
+    )
     package = f"anvil-{platform.system().lower()}-{machine}"
     binary = REPOSITORY / "node_modules" / "@foundry-rs" / package / "bin" / "anvil"
     if not binary.is_file():
@@ -132,7 +134,9 @@ class Chain:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 
@@ -149,7 +153,9 @@ def _require_free(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise NetworkError(f"port {port} is taken; end what listens there, or choose another: `make chain PORT=…`") from error
+            raise NetworkError(
+                f"port {port} is taken; end what listens there, or choose another: `make chain PORT=…`"
+            ) from error
 
 
 @click.command()

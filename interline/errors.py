@@ -1,0 +1,29 @@
+"""What can go wrong in this package. Every message says what was expected and what came."""
+
+
+class InterlineError(Exception):
+    """Anything this package refuses."""
+
+
+class MalformedError(InterlineError, ValueError):
+    """Bytes, text or fields that break the protocol's formats."""
+
+
+class UnsupportedVersionError(MalformedError):
+    """A code or ticket of a protocol version other than 1."""
+
+
+class KeystoreError(InterlineError):
+    """A keystore that can't be read, opened or written."""
+
+
+class TariffError(InterlineError):
+    """A tariff that is not complete or not consistent."""
+
+
+class CityFileError(InterlineError):
+    """A city file that can't be used."""
+
+
+class MoneyError(InterlineError, ValueError):
+    """An amount that is not whole fen."""
