@@ -63,7 +63,8 @@ class Code:
 
     def to_text(self) -> str:
         """The text of the QR symbol: IL1: and the bytes in base45, 280 characters."""
-        return TEXT_PREFIX + b45encode(self.to_bytes()).decode("ascii")
+        encoded: bytes = b45encode(self.to_bytes())
+        return TEXT_PREFIX + encoded.decode("ascii")
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -86,11 +87,10 @@ def bytes_from_text(text: str) -> bytes:
         raise MalformedError(f"code: expected text that begins with {TEXT_PREFIX}, came {text[:12]!r}")
     try:
         # As bytes: given a str, the library would drop line ends of its own.
-        return b45decode(text.rstrip("\r\n")[len(TEXT_PREFIX) :].encode("ascii"))
+        data: bytes = b45decode(text.rstrip("\r\n")[len(TEXT_PREFIX) :].encode("ascii"))
     except ValueError:
-        raise MalformedError(
-            f"code: expected base45 (RFC 9285) after {TEXT_PREFIX}, came {_shorten(text)!r}"
-        ) from None
+        raise MalformedError(f"code: expected base45 (RFC 9285) after {TEXT_PREFIX}, came {_shorten(text)!r}") from None
+    return data
 
 
 def sign_code(domain: Domain, ticket: Ticket, rider_private_key: RiderPrivateKey, shown_at: int) -> Code:

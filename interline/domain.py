@@ -26,9 +26,7 @@ BATCH_TYPE: Final = "Batch(uint16 operator,bytes32 batchId)"
 CODE_PREFIX: Final = b"Interline code v1"
 
 _DOMAIN_TYPE: Final = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-_DOMAIN_HEAD: Final = b"".join(
-    keccak256(text.encode("ascii")) for text in (_DOMAIN_TYPE, DOMAIN_NAME, DOMAIN_VERSION)
-)
+_DOMAIN_HEAD: Final = b"".join(keccak256(text.encode("ascii")) for text in (_DOMAIN_TYPE, DOMAIN_NAME, DOMAIN_VERSION))
 _TICKET_TYPE_HASH: Final = keccak256(TICKET_TYPE.encode("ascii"))
 _BATCH_TYPE_HASH: Final = keccak256(BATCH_TYPE.encode("ascii"))
 
@@ -82,9 +80,7 @@ def ticket_hash(
         MalformedError: a field that does not fit its type.
     """
     try:
-        words = _TICKET_WORDS.pack(
-            _TICKET_TYPE_HASH, issuer, key_id, operator, serial, not_after, fare_cap, rider
-        )
+        words = _TICKET_WORDS.pack(_TICKET_TYPE_HASH, issuer, key_id, operator, serial, not_after, fare_cap, rider)
     except StructError:
         words = b""
     if not words or serial > UINT40_MAX or len(rider) != 20:

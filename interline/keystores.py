@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Any, Final
 
-from eth_keyfile import create_keyfile_json, decode_keyfile_json
+from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
 
 from interline.errors import KeystoreError, MalformedError
 from interline.signatures import PRIVATE_KEY_BYTES, address_of
@@ -45,11 +45,11 @@ def save_keystore(path: Path, private_key: bytes, password: str, *, scrypt_n: in
     """
     address_of(private_key)
     try:
-        document = create_keyfile_json(
-            private_key, _encode_password(password), kdf="scrypt", iterations=scrypt_n
-        )
+        document = create_keyfile_json(private_key, _encode_password(password), kdf="scrypt", iterations=scrypt_n)
     except (ValueError, OverflowError) as error:
-        raise KeystoreError(f"{path}: expected a work factor that is a power of two, came {scrypt_n}: {error}") from error
+        raise KeystoreError(
+            f"{path}: expected a work factor that is a power of two, came {scrypt_n}: {error}"
+        ) from error
     _write_private(path, json.dumps(document, indent=2) + "\n")
 
 
@@ -102,8 +102,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _encode_password(password: str) -> bytes:
-    # As bytes: the library would take a str for Latin-1, and fail on any other.
+def _encode_password(password: str) -> Any:
+    # As bytes, whatever the library's hints say: scrypt would take a str for Latin-1 and refuse all else, and
+    # PBKDF2 takes no str at all.
     return password.encode("utf-8")
 
 

@@ -45,9 +45,7 @@ class RiderPublicKey:
         try:
             key = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, self.data)
         except ValueError:
-            raise MalformedError(
-                f"rider key: expected a compressed point of P-256, came {self.data.hex()}"
-            ) from None
+            raise MalformedError(f"rider key: expected a compressed point of P-256, came {self.data.hex()}") from None
         point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)[1:]
         object.__setattr__(self, "x", point[:32])
         object.__setattr__(self, "y", point[32:])
