@@ -1,0 +1,72 @@
+"""Collecting what other cities owe this one: `payArrears` for every debtor with funds (protocol section 6)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+
+from gate_client.errors import ChainError, ChainUnavailableError
+from gate_client.sending import send_signed
+from gate_client.settlement import SettlementChain, SignedTransaction, TransactionState, decode_arrears_paid
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrearsPayment:
+    """A debtor's arrears, or a part of them, paid: fen, and the transaction's hash."""
+
+    debtor: int
+    amount: int
+    tx: bytes
+
+
+class ArrearsCollector:
+    """Calls `payArrears` and waits for what comes of it. Nothing is journalled: asking twice changes nothing."""
+
+    def __init__(self, chain: SettlementChain, private_key: bytes, operator: int) -> None:
+        self._chain = chain
+        self._private_key = private_key
+        self._operator = operator
+        self._flying: dict[int, bytes] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Is any payment on its way?"""
+        return bool(self._flying)
+
+    def start(self) -> None:
+        """Ask every city that owes arrears and has funds to pay, unless it is being asked already.
+
+        Raises:
+            ChainUnavailableError: the node doesn't answer.
+        """
+        for debtor in self._chain.owing_cities(self._operator):
+            if debtor not in self._flying:
+                try:
+                    self._flying[debtor] = send_signed(self._chain, partial(self._sign, debtor))
+                except ChainUnavailableError:
+                    raise
+                except ChainError as error:
+                    _log.warning("arrears of %d can't be asked for: %s", debtor, error)
+
+    def poll(self) -> list[ArrearsPayment]:
+        """The payments that have come in since the last time.
+
+        Raises:
+            ChainUnavailableError: the node doesn't answer.
+        """
+        paid: list[ArrearsPayment] = []
+        for debtor, tx in list(self._flying.items()):
+            receipt = self._chain.receipt(tx)
+            if receipt.state is TransactionState.PENDING:
+                continue
+            del self._flying[debtor]
+            amount = decode_arrears_paid(receipt.logs, debtor, self._operator)
+            if amount:
+                paid.append(ArrearsPayment(debtor, amount, tx))
+        return paid
+
+    def _sign(self, debtor: int) -> SignedTransaction:
+        return self._chain.sign_pay_arrears(self._private_key, debtor, self._operator)

@@ -1,0 +1,349 @@
+"""The gate's only way to the network: the Clearinghouse and its registry, through web3.
+
+Importing web3 takes long, so this module is imported by `sync` and `submit` alone, never by `scan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from eth_account import Account
+from eth_typing import BlockNumber, ChecksumAddress
+from hexbytes import HexBytes
+from web3 import Web3
+from web3.contract import Contract
+from web3.exceptions import (
+    ContractCustomError,
+    ContractLogicError,
+    TransactionNotFound,
+    Web3Exception,
+    Web3RPCError,
+)
+from web3.middleware import ExtraDataToPOAMiddleware
+from web3.types import LogReceipt, Wei
+
+from gate_client.errors import ChainError, ChainRefusalError, ChainUnavailableError, StaleNonceError
+from gate_client.settlement import (
+    BATCH_SETTLED,
+    RIDE_REJECTED,
+    TICKET_REVOKED,
+    BatchRecord,
+    Log,
+    Receipt,
+    SignedTransaction,
+    TransactionState,
+)
+from gate_client.trust_list import CityStatus, TrustedCity, TrustedKey
+from interline.contracts import load_abi
+from interline.domain import Domain
+from interline.signatures import address_of, to_checksum
+
+REQUEST_TIMEOUT = 20.0
+LOG_CHUNK = 100_000
+LOG_CHUNK_LEAST = 100
+PAY_ARREARS_GAS = 300_000
+
+_STALE_NONCE = ("nonce too low", "underpriced", "oldnonce", "nonce is too low")
+_ALREADY_SENT = ("already known", "already imported", "known transaction")
+
+
+class Chain:
+    """One node's view of one Clearinghouse.
+
+    Raises, from every method:
+        ChainUnavailableError: the node doesn't answer, or not with JSON-RPC.
+        ChainError: the node refuses the request.
+    """
+
+    def __init__(self, rpc: str, clearinghouse: bytes) -> None:
+        self.rpc = rpc
+        self.clearinghouse = clearinghouse
+        provider = Web3.HTTPProvider(
+            rpc, request_kwargs={"timeout": REQUEST_TIMEOUT}, exception_retry_configuration=None
+        )
+        self._web3 = Web3(provider)
+        self._web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)  # chains of Besu and the like
+        self._contract = self._at("Clearinghouse", _address(clearinghouse))
+        self._registry_contract: Contract | None = None
+        self._errors = _custom_errors()
+        self._chain_id: int | None = None
+
+    # ------------------------------------------------------------ what is there
+
+    def domain(self) -> Domain:
+        """The domain that tickets and batches are signed in, checked against the contract's own word (ERC-5267).
+
+        Raises:
+            ChainError: there is no contract at the address, or it is no Clearinghouse of protocol version 1.
+        """
+        with self._translated():
+            address = _address(self.clearinghouse)
+            chain_id = self._web3.eth.chain_id
+            if not self._web3.eth.get_code(address):
+                raise ChainError(
+                    f"{self.rpc}, chain {chain_id}: there is no contract at {address}; "
+                    f"correct rpc or clearinghouse in gate.toml"
+                )
+            try:
+                _, name, version, contract_chain, contract, *_ = self._contract.functions.eip712Domain().call()
+            except (Web3Exception, ValueError) as error:
+                raise ChainError(f"{address} is no Clearinghouse: {error}") from None
+            found = (name, version, contract_chain, contract.lower())
+            expected = ("Interline", "1", chain_id, address.lower())
+            if found != expected:
+                raise ChainError(f"{address}: expected the EIP-712 domain {expected}, found {found}")
+            return Domain(chain_id, self.clearinghouse)
+
+    def head(self) -> int:
+        """The newest block's number."""
+        return self.head_and_time()[0]
+
+    def head_and_time(self) -> tuple[int, int]:
+        """The newest block's number and its time, in Unix seconds."""
+        with self._translated():
+            block = self._web3.eth.get_block("latest")
+            return int(block["number"]), int(block["timestamp"])
+
+    # ------------------------------------------------------------ for the trust list
+
+    def cities(self, block: int) -> tuple[TrustedCity, ...]:
+        """Every city that is or was a member, with all its issuer keys, as of one block."""
+        with self._translated():
+            registry = self._registry().functions
+            return tuple(self._city(code, block) for code in registry.cities().call(block_identifier=block))
+
+    def max_fare(self, block: int) -> int:
+        """The highest fare (fen) that the chain settles, as of one block."""
+        with self._translated():
+            return int(self._contract.functions.maxFare().call(block_identifier=block))
+
+    def deployed_at(self) -> int:
+        """The block from which on there is anything to read."""
+        with self._translated():
+            return int(self._contract.functions.deployedAt().call())
+
+    def revoked(self, operator: int, from_block: int, to_block: int) -> frozenset[tuple[int, int]]:
+        """(issuer, serial) of the tickets for an operator that were revoked in these blocks, both included."""
+        topics: list[Any] = [_hex(TICKET_REVOKED), None, _hex(operator.to_bytes(32, "big"))]
+        with self._translated():
+            registry = self._registry().address
+        logs = self._logs(registry, topics, from_block, to_block)
+        return frozenset((int.from_bytes(log.topics[1], "big"), int.from_bytes(log.data, "big")) for log in logs)
+
+    # ------------------------------------------------------------ for settling
+
+    def batch_record(self, batch_id: bytes) -> BatchRecord | None:
+        """What the chain stores of a batch, None if it stores nothing."""
+        with self._translated():
+            operator, settled_at, outcome = self._contract.functions.batches(batch_id).call()
+            return BatchRecord(operator, settled_at, bytes(outcome)) if operator else None
+
+    def settlement_logs(self, batch_id: bytes, from_block: int) -> list[Log]:
+        """The BatchSettled and RideRejected events that name a batch, in the chain's order."""
+        head = self.head()
+        topics: list[Any] = [[_hex(BATCH_SETTLED), _hex(RIDE_REJECTED)], _hex(batch_id)]
+        return self._logs(_address(self.clearinghouse), topics, from_block, head)
+
+    def is_settled(self, issuer: int, operator: int, serial: int) -> bool:
+        """Has this serial paid?"""
+        with self._translated():
+            return bool(self._contract.functions.isSettled(issuer, operator, serial).call())
+
+    def check_settle(self, sender: bytes, batch: bytes, signature: bytes, gas: int) -> None:
+        """Try `settle` without sending it.
+
+        Raises:
+            ChainRefusalError: the batch is refused as a whole; `name` is the contract's custom error.
+        """
+        call = self._contract.functions.settle(batch, signature)
+        with self._translated():
+            call.call({"from": _address(sender), "gas": gas, "gasPrice": Wei(0)})
+
+    def sign_settle(self, private_key: bytes, batch: bytes, signature: bytes, gas: int) -> SignedTransaction:
+        """A transaction that calls `settle`, with the account's next nonce."""
+        return self._sign(private_key, "settle", (batch, signature), gas)
+
+    def owing_cities(self, creditor: int) -> list[int]:
+        """The cities that owe this one arrears and have funds to pay from."""
+        with self._translated():
+            functions = self._contract.functions
+            return [
+                city
+                for city in self._registry().functions.cities().call()
+                if functions.arrears(city, creditor).call() and functions.balanceOf(city).call()
+            ]
+
+    def sign_pay_arrears(self, private_key: bytes, debtor: int, creditor: int) -> SignedTransaction:
+        """A transaction that calls `payArrears`, with the account's next nonce."""
+        return self._sign(private_key, "payArrears", (debtor, creditor), PAY_ARREARS_GAS)
+
+    def send(self, transaction: SignedTransaction) -> None:
+        """Send a signed transaction; one that the node has already is as good as sent.
+
+        Raises:
+            StaleNonceError: another transaction of the account has taken its nonce; sign it anew.
+        """
+        try:
+            with self._translated():
+                self._web3.eth.send_raw_transaction(HexBytes(transaction.raw))
+        except ChainUnavailableError:
+            raise
+        except ChainError as error:
+            message = str(error).lower()
+            if any(phrase in message for phrase in _ALREADY_SENT):
+                return
+            if any(phrase in message for phrase in _STALE_NONCE):
+                raise StaleNonceError(str(error)) from None
+            raise
+
+    def receipt(self, tx: bytes) -> Receipt:
+        """What has become of a transaction."""
+        with self._translated():
+            try:
+                receipt = self._web3.eth.get_transaction_receipt(HexBytes(tx))
+            except TransactionNotFound:
+                return Receipt(self._without_receipt(tx))
+            if not receipt["status"]:
+                return Receipt(TransactionState.FAILED)
+            ours = _address(self.clearinghouse)
+            logs = [_decoded(log) for log in receipt["logs"] if log["address"] == ours]
+            return Receipt(TransactionState.SUCCEEDED, tuple(logs))
+
+    # ------------------------------------------------------------ internals
+
+    def _at(self, name: str, address: ChecksumAddress) -> Contract:
+        return self._web3.eth.contract(address=address, abi=load_abi(name))
+
+    def _registry(self) -> Contract:
+        if self._registry_contract is None:
+            self._registry_contract = self._at("CityRegistry", self._contract.functions.registry().call())
+        return self._registry_contract
+
+    def _city(self, code: int, block: int) -> TrustedCity:
+        functions = self._registry().functions
+        name, status, *_ = functions.city(code).call(block_identifier=block)
+        keys = []
+        for key_id in functions.issuerKeyIds(code).call(block_identifier=block):
+            address, valid_from, valid_until = functions.issuerKey(code, key_id).call(block_identifier=block)
+            keys.append(TrustedKey(key_id, bytes.fromhex(address[2:]), valid_from, valid_until))
+        return TrustedCity(code, name, CityStatus(status), tuple(keys))
+
+    def _logs(self, address: ChecksumAddress, topics: list[Any], from_block: int, to_block: int) -> list[Log]:
+        """Logs of a long range, in pieces that get smaller where a node finds them too large."""
+        logs: list[Log] = []
+        chunk = LOG_CHUNK
+        start = from_block
+        while start <= to_block:
+            end = min(start + chunk - 1, to_block)
+            try:
+                with self._translated():
+                    found = self._web3.eth.get_logs(
+                        {
+                            "address": address,
+                            "topics": topics,
+                            "fromBlock": BlockNumber(start),
+                            "toBlock": BlockNumber(end),
+                        }
+                    )
+            except ChainUnavailableError:
+                raise
+            except ChainError:
+                if chunk <= LOG_CHUNK_LEAST:
+                    raise
+                chunk = max(chunk // 10, LOG_CHUNK_LEAST)
+                continue
+            logs.extend(_decoded(log) for log in found)
+            start = end + 1
+        return logs
+
+    def _sign(self, private_key: bytes, function: str, arguments: Sequence[object], gas: int) -> SignedTransaction:
+        with self._translated():
+            if self._chain_id is None:
+                self._chain_id = self._web3.eth.chain_id
+            sender = _address(address_of(private_key))
+            signed = Account.sign_transaction(
+                {
+                    "to": _address(self.clearinghouse),
+                    "data": self._contract.encode_abi(function, args=arguments),
+                    "value": 0,
+                    "gas": gas,
+                    "gasPrice": self._gas_price(sender, gas),
+                    "nonce": self._web3.eth.get_transaction_count(sender, "pending"),
+                    "chainId": self._chain_id,
+                },
+                private_key,
+            )
+            return SignedTransaction(bytes(signed.hash), bytes(signed.raw_transaction))
+
+    def _gas_price(self, sender: ChecksumAddress, gas: int) -> int:
+        """The node's price, or on a chain without fees 0: nodes suggest a tip to accounts that have no ether, too."""
+        price = int(self._web3.eth.gas_price)
+        if price and self._web3.eth.get_balance(sender) < price * gas:
+            return int(self._web3.eth.get_block("latest").get("baseFeePerGas", 0))
+        return price
+
+    def _without_receipt(self, tx: bytes) -> TransactionState:
+        try:
+            self._web3.eth.get_transaction(HexBytes(tx))
+        except TransactionNotFound:
+            return TransactionState.UNKNOWN
+        return TransactionState.PENDING
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what web3 and requests raise into this package's errors."""
+        try:
+            yield
+        except ContractLogicError as error:
+            raise self._refusal(error) from None
+        except Web3RPCError as error:
+            raise ChainError(_rpc_message(error)) from None
+        except (requests.RequestException, ConnectionError, TimeoutError) as error:
+            raise ChainUnavailableError(
+                f"{self.rpc} doesn't answer ({type(error).__name__}); nothing is lost, run the same command again "
+                f"when the chain is back"
+            ) from None
+        except (Web3Exception, ValueError) as error:
+            raise ChainError(f"{self.rpc}: {error}") from None
+
+    def _refusal(self, error: ContractLogicError) -> ChainRefusalError:
+        data = error.data if isinstance(error.data, str) else str(error.message or "")
+        if isinstance(error, ContractCustomError) and data.startswith("0x"):
+            raw = bytes.fromhex(data[2:])
+            if raw[:4] in self._errors:
+                name, types = self._errors[raw[:4]]
+                values = self._web3.codec.decode(types, raw[4:])
+                shown = tuple(f"0x{v.hex()}" if isinstance(v, bytes) else v for v in values)
+                return ChainRefusalError(name, shown)
+        return ChainRefusalError(str(error.message or error))
+
+
+def _custom_errors() -> Mapping[bytes, tuple[str, list[str]]]:
+    found: dict[bytes, tuple[str, list[str]]] = {}
+    for entry in load_abi("Clearinghouse"):
+        if entry["type"] == "error":
+            types = [str(argument["type"]) for argument in entry["inputs"]]
+            selector = bytes(Web3.keccak(text=f"{entry['name']}({','.join(types)})"))[:4]
+            found[selector] = (entry["name"], types)
+    return found
+
+
+def _address(data: bytes) -> ChecksumAddress:
+    return Web3.to_checksum_address(to_checksum(data))
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def _decoded(log: LogReceipt) -> Log:
+    return Log(tuple(map(bytes, log["topics"])), bytes(log["data"]), bytes(log["transactionHash"]))
+
+
+def _rpc_message(error: Web3RPCError) -> str:
+    response = error.rpc_response or {}
+    detail = response.get("error")
+    return str(detail["message"]) if isinstance(detail, Mapping) and "message" in detail else str(error)

@@ -1,0 +1,108 @@
+"""How `sync`, `submit` and `status` talk to people: rich tables. Importing rich takes a while, so `scan` doesn't."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from gate_client.rounds import Report
+from gate_client.trust_list import TrustList
+from interline.money import format_yuan
+from interline.signatures import to_checksum
+
+
+def trust_list_document(trust: TrustList) -> dict[str, object]:
+    """What `sync --json` says of a new trust list."""
+    return {
+        "operator": trust.operator,
+        "chain_id": trust.domain.chain_id,
+        "clearinghouse": to_checksum(trust.domain.clearinghouse),
+        "block": trust.block,
+        "block_time": trust.block_time,
+        "cities": [
+            {"code": city.code, "name": city.name, "status": city.status.name.lower(), "keys": len(city.keys)}
+            for city in trust.cities
+        ],
+        "revoked": len(trust.revoked),
+        "highest_fare": trust.tariff.highest_fare,
+        "stations": list(trust.tariff.stations),
+    }
+
+
+def show_trust_list(trust: TrustList) -> None:
+    """The new trust list: its cities, and what it is good for."""
+    time = datetime.fromtimestamp(trust.block_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    table = Table(title=f"Trust list of {trust.operator}: block {trust.block}, {time}")
+    table.add_column("code", justify="right")
+    table.add_column("city")
+    table.add_column("status")
+    table.add_column("issuer keys", justify="right")
+    for city in trust.cities:
+        table.add_row(str(city.code), city.name, city.status.name.lower(), str(len(city.keys)))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{len(trust.revoked)} revoked tickets; {len(trust.tariff.stations)} stations, highest fare "
+        f"{format_yuan(trust.tariff.highest_fare)} yuan"
+    )
+
+
+def show_report(report: Report) -> None:
+    """What a round of submitting came to."""
+    console = Console()
+    if not report.batches and not report.arrears_paid and not report.waiting and not report.problem:
+        console.print("Nothing to settle.")
+    if report.batches:
+        table = Table(title="Batches")
+        table.add_column("batch")
+        table.add_column("transaction")
+        table.add_column("settled", justify="right")
+        table.add_column("rejected", justify="right")
+        for batch in report.batches:
+            tx = "not known" if batch.tx is None else _short(batch.tx)
+            table.add_row(_short(batch.batch_id), tx, str(batch.settled), str(len(batch.rejected)))
+        console.print(table)
+    for batch in report.batches:
+        for ride in batch.rejected:
+            reason = ride.reason.name if ride.reason else "for a reason that isn't known"
+            console.print(f"rejected: ticket {ride.serial} of {ride.issuer}, {reason}")
+    for paid in report.arrears_paid:
+        console.print(f"{paid.debtor} paid {format_yuan(paid.amount)} yuan of its arrears")
+    for waiting in report.waiting:
+        console.print(f"batch {_short(waiting.batch_id)} waits: {waiting.problem}")
+    for unpriced in report.unpriced:
+        console.print(f"ticket {unpriced.taps[0].serial} of {unpriced.taps[0].issuer} waits: {unpriced.problem}")
+
+
+def show_status(document: Mapping[str, Any]) -> None:
+    """The status document as tables."""
+    console = Console()
+    console.print(f"Operator {document['operator']}, station {document['station']}, {document['journal']}")
+    trust = document["trust_list"]
+    if "problem" in trust:
+        console.print(trust["problem"])
+    else:
+        age = f"{trust['age']} s old" + (", EXPIRED: run gate-client sync" if trust["expired"] else "")
+        console.print(f"Trust list of block {trust['block']}, {age}; {trust['cities']} cities")
+    for title, counts in (("Scans", "scans"), ("Taps", "taps"), ("Rides", "rides"), ("Rejected", "rejected")):
+        if document[counts]:
+            console.print(_counts(title, document[counts]))
+    console.print(f"Settled: {format_yuan(document['settled_fares'])} yuan")
+    for batch in document["waiting"]:
+        problem = batch["problem"] or "its outcome isn't known yet; run gate-client submit"
+        console.print(f"batch {batch['batch_id'][:12]}… of {batch['rides']} rides waits: {problem}")
+
+
+def _counts(title: str, counts: Mapping[str, int]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, count in counts.items():
+        table.add_row(name, str(count))
+    return table
+
+
+def _short(data: bytes) -> str:
+    return f"0x{data.hex()[:12]}…"

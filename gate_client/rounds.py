@@ -1,0 +1,178 @@
+"""Rounds of submitting: one that ends when everything is settled, and one after the other for as long as it runs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from gate_client.arrears import ArrearsCollector, ArrearsPayment
+from gate_client.errors import ChainUnavailableError
+from gate_client.ride_log import Unpriced
+from gate_client.submitter import ClosedBatch, Submitter, WaitingBatch
+
+_log = logging.getLogger(__name__)
+
+POLL = 0.1
+"""Seconds between two looks at transactions that are on their way."""
+
+ARREARS_EVERY = 30.0
+"""Seconds between two looks at what others owe, while nothing is settled."""
+
+REFUSED_EVERY = 60.0
+"""Seconds after which a batch that the chain refused as a whole is tried again."""
+
+BACK_OFF_FIRST = 0.5
+BACK_OFF_MOST = 8.0
+"""Seconds between two attempts to reach a chain that is away."""
+
+EXIT_ALL_SETTLED = 0
+EXIT_SOME_REJECTED = 1
+EXIT_CANNOT_WORK = 2
+
+
+@dataclass(slots=True)
+class Report:
+    """What a round did; `problem` is what ended it early, and then everything that isn't in here waits."""
+
+    batches: list[ClosedBatch] = field(default_factory=list)
+    arrears_paid: list[ArrearsPayment] = field(default_factory=list)
+    waiting: list[WaitingBatch] = field(default_factory=list)
+    unpriced: list[Unpriced] = field(default_factory=list)
+    problem: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 all settled or nothing to do, 1 some ride rejected, 2 something couldn't be done."""
+        if self.problem or self.waiting or self.unpriced:
+            return EXIT_CANNOT_WORK
+        return EXIT_SOME_REJECTED if any(batch.rejected for batch in self.batches) else EXIT_ALL_SETTLED
+
+    def to_document(self) -> dict[str, object]:
+        """The report for programs: hashes as 0x and lower-case hexadecimal, amounts in fen."""
+        return {
+            "batches": [_batch_document(batch) for batch in self.batches],
+            "waiting": [{"batch_id": _hex(batch.batch_id), "problem": batch.problem} for batch in self.waiting],
+            "arrears_paid": [
+                {"debtor": paid.debtor, "amount": paid.amount, "tx": _hex(paid.tx)} for paid in self.arrears_paid
+            ],
+            "unpriced": [
+                {"issuer": ride.taps[0].issuer, "serial": ride.taps[0].serial, "problem": ride.problem}
+                for ride in self.unpriced
+            ],
+        }
+
+
+def submit_once(submitter: Submitter, arrears: ArrearsCollector, *, timeout: float) -> Report:
+    """Submit everything that is ready, wait for the outcomes, and collect arrears.
+
+    A chain that goes away, or takes longer than `timeout` seconds, ends the round early; nothing is lost.
+    """
+    report = Report()
+    deadline = time.monotonic() + timeout
+    try:
+        submitter.collect()
+        _until(deadline, lambda: _settle_step(submitter, report))
+        arrears.start()
+        _until(deadline, lambda: _arrears_step(arrears, report))
+        if submitter.busy or arrears.busy:
+            report.problem = f"no outcome within {timeout:g} s; the batches wait, run submit again"
+    except ChainUnavailableError as error:
+        report.problem = str(error)
+    report.waiting = submitter.waiting
+    report.unpriced = submitter.unpriced
+    return report
+
+
+class Watch:
+    """Submits rides as they become ready. Each :meth:`step` returns at once; nothing in it waits for a block."""
+
+    def __init__(self, submitter: Submitter, arrears: ArrearsCollector) -> None:
+        self._submitter = submitter
+        self._arrears = arrears
+        self._arrears_due = 0.0
+        self._reconsider_due = time.monotonic() + REFUSED_EVERY
+        self._told: set[str] = set()
+        self._report = Report()
+
+    @property
+    def busy(self) -> bool:
+        """Is anything on its way?"""
+        return self._submitter.busy or self._arrears.busy
+
+    def step(self) -> Report:
+        """Sign and send what is ready, and read back what has come in.
+
+        Raises:
+            ChainUnavailableError: the node doesn't answer; outcomes that were read before that are in the journal,
+                and in the report of :meth:`interrupted`.
+        """
+        now = time.monotonic()
+        if now > self._reconsider_due:
+            self._submitter.reconsider()
+            self._reconsider_due = now + REFUSED_EVERY
+        self._report = Report()
+        self._submitter.collect()
+        self._warn_of_unpriced()
+        for closed in self._submitter.advance():
+            self._report.batches.append(closed)
+        if self._report.batches or now > self._arrears_due:
+            self._arrears.start()
+            self._arrears_due = now + ARREARS_EVERY
+        self._report.arrears_paid += self._arrears.poll()
+        return self._report
+
+    def interrupted(self) -> Report:
+        """What the last step read back before the chain went away; everything else is looked for anew."""
+        self._submitter.reconsider()
+        report, self._report = self._report, Report()
+        return report
+
+    def _warn_of_unpriced(self) -> None:
+        for ride in self._submitter.unpriced:
+            if ride.problem not in self._told:
+                self._told.add(ride.problem)
+                _log.warning("a ride of %d can't be priced: %s", ride.taps[0].issuer, ride.problem)
+
+
+def back_off() -> Iterator[float]:
+    """How long to wait before each further attempt to reach the chain, in seconds."""
+    wait = BACK_OFF_FIRST
+    while True:
+        yield wait
+        wait = min(wait * 2, BACK_OFF_MOST)
+
+
+def _until(deadline: float, step: Callable[[], bool]) -> None:
+    """Take steps until one says that there is nothing left to wait for, or time is up."""
+    while step() and time.monotonic() < deadline:
+        time.sleep(POLL)
+
+
+def _settle_step(submitter: Submitter, report: Report) -> bool:
+    for closed in submitter.advance():
+        report.batches.append(closed)
+    return submitter.busy
+
+
+def _arrears_step(arrears: ArrearsCollector, report: Report) -> bool:
+    report.arrears_paid += arrears.poll()
+    return arrears.busy
+
+
+def _batch_document(batch: ClosedBatch) -> dict[str, object]:
+    return {
+        "batch_id": _hex(batch.batch_id),
+        "tx": None if batch.tx is None else _hex(batch.tx),
+        "rides": batch.rides,
+        "settled": batch.settled,
+        "rejected": [
+            {"issuer": ride.issuer, "serial": ride.serial, "reason": ride.reason.name if ride.reason else None}
+            for ride in batch.rejected
+        ],
+    }
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
