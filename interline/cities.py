@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from interline.errors import CityFileError, MoneyError
+from interline.errors import CityFileError
 from interline.money import parse_yuan
 from interline.signatures import to_checksum
 
@@ -51,7 +51,6 @@ _KEYS = (
 _ISSUER_KEY_KEYS = ("id", "address", "valid_from")
 _ROSTER_COLUMNS = ("code", "name", "name_zh", "joined", "note")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-_AMOUNT = re.compile(r"[0-9]+(\.[0-9]{1,2})?")
 _LABEL = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")
 _TIMESTAMP_TAG = "tag:yaml.org,2002:timestamp"
 _LAST = 2**31
@@ -332,12 +331,10 @@ class _Entries:
         value = self._data[key]
         if not isinstance(value, str):
             self.fail(key, what, _shown(value), "put it in quotes, so that it is not read as a float")
-        if not _AMOUNT.fullmatch(value):
-            self.fail(key, what, _shown(value), "not negative, two decimals at most, no separators")
         try:
             return parse_yuan(value)
-        except MoneyError as error:
-            self.fail(key, what, _shown(value), str(error))
+        except ValueError:
+            self.fail(key, what, _shown(value), "not negative, two decimals at most, no separators")
 
     def items(self, key: str, what: str) -> list[Any]:
         value = self._data[key]

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from interline.errors import MoneyError, TariffError
+from interline.errors import TariffError
 from interline.money import parse_yuan
 
 MAX_STATION = 0xFFFF
@@ -31,7 +31,6 @@ MAX_FARE = 0xFFFF_FFFF
 """Highest fare in fen that a ride can carry (uint32, protocol section 5)."""
 
 _STATION_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
-_PRICE = re.compile(r"[0-9]+(\.[0-9]{1,2})?")
 _CHINESE = re.compile(r"zh(-.+)?", re.IGNORECASE)
 _DIGEST_PREFIX = b"Interline tariff v1\n"
 
@@ -312,12 +311,11 @@ def _read_prices(folder: Path) -> dict[str, int]:
             raise row.wrong("fare_id", "an id that no row before has", "give each fare its own")
         if row.cells["currency_type"] != "CNY":
             raise row.wrong("currency_type", "CNY", "fares are settled in yuan")
-        if not _PRICE.fullmatch(price):
-            raise row.wrong("price", "yuan with at most two decimals, like 3.00", "a fen is the smallest amount")
         try:
             fen = parse_yuan(price)
-        except MoneyError as error:
-            raise row.wrong("price", "an amount in yuan, like 3.00", str(error)) from error
+        except ValueError as error:
+            advice = "a fen is the smallest amount"
+            raise row.wrong("price", "yuan with at most two decimals, like 3.00", advice) from error
         if fen > MAX_FARE:
             raise row.wrong("price", f"at most {MAX_FARE} fen", "correct the price")
         prices[fare_id] = fen

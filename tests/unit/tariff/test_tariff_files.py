@@ -123,7 +123,7 @@ def test_fares_in_another_currency_are_refused(xuzhou: TariffFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    "price", ["3.005", "-3.00", "+3.00", "3,00", "3e0", "NaN", "", " 3.00", "¥3", "3.", ".5", "３"]
+    "price", ["3.005", "-3.00", "+3.00", "3,00", "3e0", "NaN", "", " 3.00", "¥3", "3.", ".5", "３", "9" * 5000]
 )
 def test_a_price_is_yuan_with_two_decimals_at_most(xuzhou: TariffFolder, price: str) -> None:
     xuzhou.replace("fare_attributes.txt", "middle,3.00", f'middle,"{price}"')
