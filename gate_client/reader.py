@@ -15,6 +15,7 @@ MAX_PIXELS = 50_000_000
 
 PREFIX = "IL1:"
 
+Image.preinit()  # the plugins for FORMATS, now rather than with the first picture
 _QR_CODE = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
 
 
