@@ -7,7 +7,8 @@ from enum import IntEnum
 from functools import cache
 from typing import Final
 
-from eth_account.hdaccount import HDPath, seed_from_mnemonic
+from eth_account.hdaccount import seed_from_mnemonic
+from eth_account.hdaccount.deterministic import HDPath
 
 from interline.signatures import address_of, to_checksum
 

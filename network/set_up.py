@@ -1,7 +1,7 @@
 """The last step of `make setup`: lets this virtual environment find the compiler.
 
-Writes a `.pth` file into its site-packages, which Python runs at every start: so `SOLCX_BINARY_PATH` (where py-solc-x and ape look
-for compilers before they download any) is right in every shell, whether the environment was activated or not.
+Writes a `.pth` file into its site-packages, which Python runs at every start: so `SOLCX_BINARY_PATH` (where py-solc-x
+and ape look for compilers before they download any) is right in every shell, activated or not.
 """
 
 import sysconfig

@@ -1,0 +1,1 @@
+"""The story of eleven cities, and then thirteen, on an embedded chain: `make demo`."""

@@ -1,0 +1,5 @@
+"""What can go wrong in the demo."""
+
+
+class DemoError(Exception):
+    """A step of the demo didn't do what it should; the message says what was expected and what came."""

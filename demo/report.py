@@ -1,0 +1,155 @@
+"""The report of a run: `report.json` for programs, `report.html` for people. Its figures were measured in that run."""
+
+import base64
+import json
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from web3 import HTTPProvider, Web3
+
+from demo import charts
+from demo.chapters import Tale
+from demo.world import World
+from interline.contracts import load_abi
+from interline.money import format_yuan
+from ledger.balances import read_balances
+
+SLOWEST_SETTLEMENT = 3.0
+"""Seconds from the exit tap to the balance that 99 % of live rides must not exceed, at 1 s blocks."""
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The smallest of the values that at least `percent` % of them don't exceed; 0 of none."""
+    if not values:
+        return 0.0
+    return sorted(values)[max(0, -(-len(values) * percent // 100) - 1)]
+
+
+def build_report(world: World, tale: Tale, seconds: float) -> dict[str, Any]:
+    """Everything that was measured; amounts in fen, times in seconds unless the name says otherwise."""
+    web3 = Web3(HTTPProvider(world.chain.url))
+    address = Web3.to_checksum_address(world.contracts["Clearinghouse"]["address"])
+    clearinghouse = web3.eth.contract(address=address, abi=load_abi("Clearinghouse"))
+    books = read_balances(web3, world.contracts["Clearinghouse"]["address"])
+    names = {city.code: city.name for city in world.cities}
+    deployed = world.contracts["Clearinghouse"]["block"]
+    settlements = clearinghouse.events.BatchSettled().get_logs(from_block=deployed)
+    pairs = clearinghouse.events.PairSettled().get_logs(from_block=deployed)
+    gas = {
+        entry["transactionHash"]: web3.eth.get_transaction_receipt(entry["transactionHash"])["gasUsed"]
+        for entry in settlements
+    }
+    clean = [entry for entry in settlements if entry["args"]["rejected"] == 0]
+    flows = Counter[tuple[int, int]]()
+    for entry in pairs:
+        flows[entry["args"]["issuer"], entry["args"]["operator"]] += entry["args"]["fares"]
+    scans = tale.scans
+    return {
+        "cities": [names[code] for code in tale.members],
+        "directed_pairs": len({(entry["args"]["issuer"], entry["args"]["operator"]) for entry in pairs}),
+        "rides_taken": tale.rides_taken,
+        "rides_settled": sum(entry["args"]["settled"] for entry in settlements),
+        "rides_rejected": sum(entry["args"]["rejected"] for entry in settlements),
+        "rides_rejected_by_reason": tale.refused_rides,
+        "batches_refused": tale.refused_batches,
+        "fares": sum(entry["args"]["fares"] for entry in settlements),
+        "scans": scans.accepted + sum(scans.rejected.values()),
+        "scans_rejected": dict(sorted(scans.rejected.items())),
+        "scan_ms": {"p50": percentile(scans.elapsed_ms, 50), "p99": percentile(scans.elapsed_ms, 99)},
+        "batches": len(settlements),
+        "gas_per_ride": round(sum(gas[e["transactionHash"]] for e in clean) / sum(e["args"]["settled"] for e in clean)),
+        "gas_of_batches": [[e["args"]["settled"], gas[e["transactionHash"]]] for e in clean],
+        "onboarding": [
+            {key: city[key] for key in ("city", "members_before", "gas", "vote_gas", "seconds")}
+            for city in tale.onboarding
+        ],
+        "seconds_tap_to_balance": {
+            "p50": round(percentile(tale.tap_to_balance, 50), 3),
+            "p99": round(percentile(tale.tap_to_balance, 99), 3),
+            "rides": len(tale.tap_to_balance),
+        },
+        "balances": {city.name: city.balance for city in books.cities},
+        "positions": {city.name: city.position for city in books.cities},
+        "held": books.held,
+        "tokens_held": books.tokens_held,
+        "block": books.block_number,
+        "flows": [[names[i], names[o], fen] for (i, o), fen in sorted(flows.items())],
+        "chapters": {name: round(spent, 1) for name, spent in world.seconds.items()},
+        "seconds": round(seconds, 1),
+    }
+
+
+def shortfalls(report: dict[str, Any]) -> list[str]:
+    """What isn't as it should be; nothing, if all is well."""
+    missed = []
+    if sum(report["balances"].values()) != report["held"]:
+        missed.append(f"balances add up to {sum(report['balances'].values())} fen, held are {report['held']}")
+    if report["tokens_held"] < report["held"]:
+        missed.append(f"{report['held']} fen are held, but {report['tokens_held']} in tokens")
+    if report["rides_settled"] != report["rides_taken"]:
+        missed.append(f"{report['rides_taken']} rides were taken, {report['rides_settled']} settled")
+    if report["directed_pairs"] != len(report["cities"]) * (len(report["cities"]) - 1):
+        missed.append(f"{report['directed_pairs']} directed pairs have rides, of {len(report['cities'])} cities")
+    if report["rides_rejected"] != sum(report["rides_rejected_by_reason"].values()):
+        missed.append(
+            f"{report['rides_rejected']} rides were refused, but planted {report['rides_rejected_by_reason']}"
+        )
+    slowest = report["seconds_tap_to_balance"]["p99"]
+    if slowest > SLOWEST_SETTLEMENT:
+        missed.append(f"tap to balance (p99) takes {slowest} s, expected {SLOWEST_SETTLEMENT}")
+    return missed
+
+
+def write_report(report: dict[str, Any], world: World, out: Path) -> None:
+    """Writes `report.json` and `report.html` to a folder."""
+    text = json.dumps(report, indent=1, ensure_ascii=False)
+    (out / "report.json").write_text(text + "\n", encoding="utf-8")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["yuan"] = format_yuan
+    environment.filters["count"] = lambda number: f"{number:,}"
+    picture = next(iter(sorted((out / "codes").glob("live-*-exit.png"))))
+    page = environment.get_template("report.html.jinja").render(
+        report=report,
+        joined=[(city.name, city.name_zh, city.joined) for city in world.cities],
+        matrix=_matrix(report),
+        growth=charts.growth(report["onboarding"]),
+        waiting=charts.chapters(report["chapters"]),
+        gas=charts.gas_by_batch(report["gas_of_batches"]),
+        code=base64.b64encode(picture.read_bytes()).decode("ascii"),
+        spread=_spread(report["onboarding"]),
+    )
+    (out / "report.html").write_text(page, encoding="utf-8")
+
+
+def _matrix(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Who owes whom: a row for each issuer, with its fares by operator and a shade from 0 to 1 for each."""
+    flows = {(issuer, operator): fen for issuer, operator, fen in report["flows"]}
+    most = max(flows.values(), default=1)
+    names = report["cities"]
+    return [
+        {
+            "issuer": issuer,
+            "cells": [
+                {"fen": flows.get((issuer, o)), "shade": round(flows.get((issuer, o), 0) / most, 2)} for o in names
+            ],
+            "owes": sum(fen for (i, _), fen in flows.items() if i == issuer),
+            "earns": sum(fen for (_, o), fen in flows.items() if o == issuer),
+        }
+        for issuer in names
+    ]
+
+
+def _spread(onboarding: Sequence[dict[str, Any]]) -> float:
+    """How far the dearest city's onboarding is above the cheapest's, in percent, votes apart."""
+    gas = [city["gas"] for city in onboarding]
+    return round((max(gas) / statistics.fmean([min(gas)]) - 1) * 100, 2) if gas else 0.0
