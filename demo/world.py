@@ -1,6 +1,6 @@
 """The places of the demo: its folder, its chain, and the commands that its people run there.
 
-Nothing here reaches into the programs: cities join by `ape run …`, and gates work by `gate-client …`, as they do elsewhere.
+Nothing here reaches into the programs: cities join by `ape run …`, and gates work by `gate-client …`, as elsewhere.
 """
 
 import json
