@@ -5,9 +5,10 @@ The files in `interline/abi/` are written by `make abi` from the compiled contra
 
 import json
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
+_FOLDER: Final = Path(__file__).resolve().parent / "abi"
 CONTRACTS: Final = ("CityRegistry", "Clearinghouse", "Consortium", "SettlementToken")
 
 
@@ -20,7 +21,7 @@ def load_abi(contract: str) -> list[dict[str, Any]]:
     """
     if contract not in CONTRACTS:
         raise ValueError(f"expected one of {', '.join(CONTRACTS)}, came {contract!r}")
-    text = resources.files("interline").joinpath("abi", f"{contract}.json").read_text(encoding="utf-8")
+    text = (_FOLDER / f"{contract}.json").read_text(encoding="utf-8")
     abi: list[dict[str, Any]] = json.loads(text)
     return abi
 
