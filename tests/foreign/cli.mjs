@@ -9,6 +9,8 @@
  *   batch          build and sign a batch from rides, or sign one given as bytes
  *   settle         send a batch to the Clearinghouse
  *
+ * An array of documents gives an array of answers.
+ *
  * Exit status: 0 done; 1 refused (vectors: a disagreement; settle: the chain refused the whole batch);
  * 2 cannot work.
  */
@@ -115,9 +117,14 @@ async function main([name, ...args]) {
     throw new client.ProtocolError(`expected a command of ${Object.keys(COMMANDS).join(", ")}; got ${name}`);
   }
   const input = command === vectors ? undefined : JSON.parse(await text(process.stdin));
-  const [status, output] = await command(args, input);
-  console.log(JSON.stringify(output, plain));
-  process.exitCode = status;
+  const documents = Array.isArray(input) ? input : [input];
+  const outputs = [];
+  for (const document of documents) {
+    const [status, output] = await command(args, document);
+    process.exitCode = Math.max(process.exitCode ?? 0, status);
+    outputs.push(output);
+  }
+  console.log(JSON.stringify(Array.isArray(input) ? outputs : outputs[0], plain));
 }
 
 main(process.argv.slice(2)).catch((error) => {
