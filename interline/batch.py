@@ -157,7 +157,8 @@ def outcome(refused: Sequence[tuple[int, int]]) -> bytes:
     """
     for index, reason in refused:
         check_uint("index", index, MAX_RIDES - 1)
-        check_uint("reason", int(reason), UINT8_MAX)
+        if not 1 <= reason <= UINT8_MAX:
+            raise MalformedError(f"reason: expected an integer from 1 to {UINT8_MAX}, came {reason!r}")
     for (before, _), (index, _) in pairwise(refused):
         if index <= before:
             raise MalformedError(f"refused rides: expected an index above {before} after it, came {index}")

@@ -44,12 +44,12 @@ def save_keystore(path: Path, private_key: bytes, password: str, *, scrypt_n: in
         KeystoreError: the file can't be written, or the work factor is none.
     """
     address_of(private_key)
+    if scrypt_n < 2 or scrypt_n & (scrypt_n - 1):
+        raise KeystoreError(f"{path}: expected a work factor that is a power of two, came {scrypt_n}")
     try:
         document = create_keyfile_json(private_key, _encode_password(password), kdf="scrypt", iterations=scrypt_n)
     except (ValueError, OverflowError) as error:
-        raise KeystoreError(
-            f"{path}: expected a work factor that is a power of two, came {scrypt_n}: {error}"
-        ) from error
+        raise KeystoreError(f"{path}: expected a work factor below 2^32, came {scrypt_n}: {error}") from error
     _write_private(path, json.dumps(document, indent=2) + "\n")
 
 
