@@ -490,7 +490,9 @@ async function sendBatch(contract, batch, signature) {
     return await transaction.wait();
   } catch (error) {
     if (error.code !== "CALL_EXCEPTION") throw error;
-    throw new BatchRefused(contract.interface.parseError(error.data ?? "0x")?.name ?? null, error.data);
+    const data = error.data ?? "0x"; // nothing, where it was the transaction that failed and not its estimate
+    const known = data.length >= 10 ? contract.interface.parseError(data) : null;
+    throw new BatchRefused(known?.name ?? null, data);
   }
 }
 
