@@ -1,5 +1,6 @@
 """Codes: the bytes, the text, and section 4 step 1 in its order."""
 
+import pickle
 from dataclasses import replace
 
 import base45
@@ -32,6 +33,12 @@ def test_a_code_is_its_ticket_the_time_and_the_riders_signature(code: Code, tick
     data = code.to_bytes()
     assert len(data) == CODE_BYTES == 184
     assert data == ticket.to_bytes() + bytes.fromhex("5de33ac0") + code.rider_signature
+
+
+def test_a_code_can_be_sent_to_another_process(code: Code) -> None:
+    again = pickle.loads(pickle.dumps(code))
+    assert again == code
+    assert again.rider.address == code.ticket.rider
 
 
 def test_the_message_of_a_code_is_53_bytes(domain: Domain, ticket: Ticket) -> None:

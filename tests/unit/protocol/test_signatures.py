@@ -191,6 +191,11 @@ def test_no_bytes_whatever_verify(signature: bytes) -> None:
     assert not rider.public.verify(MESSAGE, signature)
 
 
+def test_a_rider_signature_with_a_leading_zero_in_s_is_none(rider: RiderPrivateKey) -> None:
+    signature = rider.sign(MESSAGE)
+    assert not rider.public.verify(MESSAGE, signature[:32] + b"\0" + signature[32:])
+
+
 def test_a_der_signature_is_none_of_ours(rider: RiderPrivateKey) -> None:
     # Mistake 3: the form isn't guessed from the length.
     key = ec.derive_private_key(int.from_bytes(rider.to_scalar(), "big"), ec.SECP256R1())
