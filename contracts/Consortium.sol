@@ -24,8 +24,8 @@ contract Consortium is IConsortium {
 
     /// @inheritdoc IConsortium
     ICityRegistry public immutable registry;
-    /// @inheritdoc IConsortium
-    uint256 public proposalCount;
+    /// @dev From 1, so that the first proposal costs what every other does.
+    uint256 private _nextId = 1;
     mapping(uint256 id => Proposal) private _proposals;
 
     /// @param founders The cities that are members from the first block.
@@ -44,7 +44,7 @@ contract Consortium is IConsortium {
         uint256 seatBit = _vote(city);
         if (target.code.length == 0) revert TargetHasNoCode(target);
 
-        id = ++proposalCount;
+        id = _nextId++;
         Proposal storage p = _proposals[id];
         p.target = target;
         p.proposer = city;
@@ -77,6 +77,11 @@ contract Consortium is IConsortium {
     }
 
     // ---------------------------------------------------------------- what there is to read
+
+    /// @inheritdoc IConsortium
+    function proposalCount() external view returns (uint256) {
+        return _nextId - 1;
+    }
 
     /// @inheritdoc IConsortium
     function proposal(

@@ -70,7 +70,7 @@ def tell(world: World, tale: Tale, rides_per_pair: int, live: int, console: Cons
     new_rides = max(1, rides_per_pair // 5)
     taken = rides_per_pair * len(pairs) + new_rides * len(new_pairs)
     chapters = Chapters(world, tale)
-    columns = (TextColumn("{task.description:<58}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         story = Story(world, progress, total=len(codes) + 3 * taken + live)
 

@@ -76,9 +76,11 @@ def gas_by_batch(batches: Sequence[Sequence[int]]) -> str:
             [rides for rides, _ in batches], [gas / rides for rides, gas in batches], s=22, color=RED, alpha=0.7
         )
         axes.set_xscale("log")
-        axes.set_yscale("log")
         axes.set_xlabel("rides in the batch")
         axes.set_ylabel("gas for each ride")
+        sizes = sorted({rides for rides, _ in batches})
+        axes.set_xticks([size for size in (1, 2, 5, 10, 20, 50, 100, 200) if sizes[0] <= size <= 2 * sizes[-1]])
+        axes.set_ylim(bottom=0)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
             axis.set_minor_formatter(matplotlib.ticker.NullFormatter())

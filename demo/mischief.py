@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import qrcode
 from PIL import Image
 
 from interline.batch import Batch
@@ -80,10 +81,10 @@ class Forger:
         Image.new("L", (640, 480), 180).save(blank)
         yield Planted(blank, GateReason.MALFORMED)
         advert = self.pictures / f"{self.operator}-advert.png"
-        write_png("https://example.org/not-a-ticket", advert)
+        qrcode.make("https://example.org/not-a-ticket").save(advert)
         yield Planted(advert, GateReason.MALFORMED)
         newer = self.pictures / f"{self.operator}-version-2.png"
-        write_png("IL1:" + _base45(b"\x02" + bytes(183)), newer)
+        qrcode.make("IL1:" + _base45(b"\x02" + bytes(range(183)))).save(newer)
         yield Planted(newer, GateReason.UNSUPPORTED_VERSION)
 
     def _entry(
