@@ -28,6 +28,8 @@ DEFAULT_BOX: Final = 4
 FAST_MASK: Final = 3
 """The mask that is taken without a search."""
 
+_CAPACITY: Final = 311
+_SEGMENT: Final = 56  # 308 bits: less than a block of error correction, 344
 # Upper and lower half of a character cell: light or dark. A dark pair is a space on black.
 _HALVES: Final = {(False, False): "█", (False, True): "▀", (True, False): "▄", (True, True): " "}
 _WHITE_ON_BLACK: Final = "\x1b[97;40m"
@@ -42,15 +44,27 @@ def qr_modules(text: str, *, mask: int | None = FAST_MASK) -> list[list[bool]]:
     Raises:
         QrError: the text doesn't fit, or isn't all of the alphanumeric mode's 45 characters.
     """
-    code: QRCode[Image.Image] = QRCode(version=QR_VERSION, error_correction=ERROR_CORRECT_M, mask_pattern=mask)
     try:
-        code.add_data(QRData(text.encode("ascii"), mode=MODE_ALPHA_NUM))
-        code.make(fit=False)
+        data = text.encode("ascii")
+        QRData(data, mode=MODE_ALPHA_NUM)
+        try:
+            return _compile([data], mask)
+        except ValueError:
+            # qrcode 8.2 can't compute the error correction of a block of zeros, as in a code whose signature is zeros.
+            # In short segments, whose headers are not zero, there is no such block.
+            return _compile([data[start : start + _SEGMENT] for start in range(0, len(data), _SEGMENT)], mask)
     except (DataOverflowError, ValueError) as error:
         raise QrError(
-            f"code: expected at most 311 characters of QR's alphanumeric mode, as Code.to_text() gives them, came "
-            f"{len(text)}: {text[:12]!r}...; other texts have no place in this symbol"
+            f"code: expected at most {_CAPACITY} characters of QR's alphanumeric mode, as Code.to_text() gives them, "
+            f"came {len(text)}: {text[:12]!r}...; other texts have no place in this symbol"
         ) from error
+
+
+def _compile(segments: list[bytes], mask: int | None) -> list[list[bool]]:
+    code: QRCode[Image.Image] = QRCode(version=QR_VERSION, error_correction=ERROR_CORRECT_M, mask_pattern=mask)
+    for segment in segments:
+        code.add_data(QRData(segment, mode=MODE_ALPHA_NUM))
+    code.make(fit=False)
     return [[bool(module) for module in row] for row in code.modules]
 
 
