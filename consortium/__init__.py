@@ -1,0 +1,1 @@
+"""The administrators' work: deploying the contracts, and bringing cities in. What the scripts in `scripts/` run."""

@@ -1,0 +1,261 @@
+"""The chain, as an Ape provider is connected to it. The only module of this package that touches the network.
+
+Transactions are prepared and signed by Ape's accounts, and sent through the provider's web3. Those of one round don't
+wait for each other, so that a round takes one block; Ape's own way is one transaction at a time.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import requests
+from web3 import Web3
+from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception
+from web3.middleware import ExtraDataToPOAMiddleware
+
+from consortium.accounts import Signers
+from consortium.calls import Call, Step, describe_revert
+from consortium.errors import ChainError, ConsortiumError, TransactionError
+from interline.contracts import load_abi
+
+logger = logging.getLogger(__name__)
+
+NODE_ERRORS: Final = (Web3Exception, requests.RequestException, OSError)
+"""What the node's silence and its refusals come as."""
+_MINED_WITHIN: Final = 180.0  # seconds
+_POLL: Final = 0.05  # seconds
+_MARGIN: Final = (5, 4)  # gas limit over estimate: other people's transactions may come in between
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A transaction that was carried out."""
+
+    call: Call
+    transaction: str
+    """Its hash: 0x and 64 hexadecimal digits."""
+    block: int
+    gas: int
+    """Gas used."""
+    contract: str | None
+    """Checksummed address of the contract it made."""
+
+
+class Chain:
+    """Reads, and sends what Ape's accounts signed.
+
+    Args:
+        provider: a connected Ape provider.
+        accounts: Ape's account manager.
+        tell: is told what goes on, a line at a time.
+
+    Raises:
+        ChainError: the node doesn't answer, or has another chain id than the one Ape would sign for.
+    """
+
+    def __init__(self, provider: Any, accounts: Any, tell: Callable[[str], None] = lambda line: None) -> None:
+        self._provider = provider
+        self._tell = tell
+        self.web3: Web3 = provider.web3
+        if ExtraDataToPOAMiddleware not in self.web3.middleware_onion:  # Ape overlooks some such chains
+            self.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+        self.is_local: bool = provider.network.is_dev
+        self.signers = Signers(accounts, with_test_accounts=self.is_local)
+        try:
+            self.chain_id: int = self.web3.eth.chain_id
+            self._price = int(self.web3.eth.gas_price)
+            self._base_fee = self.web3.eth.get_block("latest").get("baseFeePerGas")
+        except NODE_ERRORS as error:
+            raise _no_answer(error) from error
+        signs_for = provider.network.chain_id
+        if signs_for != self.chain_id:
+            raise ChainError(
+                f"expected chain id {signs_for}, for which Ape signs on {provider.network_choice}, the node has "
+                f"{self.chain_id}: start the chain with that id, or add a custom network to ape-config.yaml and name it "
+                "with --network"
+            )
+
+    def read(self, contract: str, address: str, function: str, *arguments: Any, block: int | None = None) -> Any:
+        """What a view function of one of our contracts returns.
+
+        Args:
+            block: number of the block to read at; the latest one unless it is given.
+
+        Raises:
+            ChainError: the node doesn't answer, or there is no such contract.
+        """
+        target: Any = self.web3.eth.contract(address=Web3.to_checksum_address(address), abi=load_abi(contract))
+        try:
+            return target.functions[function](*arguments).call(block_identifier="latest" if block is None else block)
+        except NODE_ERRORS as error:
+            raise ChainError(f"{contract}.{function} at {address}: expected an answer, came {_shown(error)}") from error
+
+    def events(
+        self, contract: str, address: str, event: str, blocks: tuple[int, int], **arguments: Any
+    ) -> list[dict[str, Any]]:
+        """The arguments of all events of one kind whose indexed arguments are as given, from one block to another."""
+        first, last = blocks
+        source: Any = self.web3.eth.contract(address=Web3.to_checksum_address(address), abi=load_abi(contract))
+        try:
+            logs = source.events[event]().get_logs(from_block=first, to_block=last, argument_filters=arguments)
+        except NODE_ERRORS as error:
+            raise ChainError(
+                f"expected the logs of {contract} at {address} from block {first}, came {_shown(error)}"
+            ) from error
+        return [dict(log["args"]) for log in logs]
+
+    def has_code(self, address: str) -> bool:
+        """Whether there is a contract at an address."""
+        try:
+            return bool(self.web3.eth.get_code(Web3.to_checksum_address(address)))
+        except NODE_ERRORS as error:
+            raise _no_answer(error) from error
+
+    def head(self) -> tuple[int, int]:
+        """The latest block's number and time (Unix seconds)."""
+        try:
+            block = self.web3.eth.get_block("latest")
+        except NODE_ERRORS as error:
+            raise _no_answer(error) from error
+        return int(block["number"]), int(block["timestamp"])
+
+    def wait_for_pending(self, addresses: Collection[str]) -> None:
+        """Wait until no transaction of these accounts waits for a block, as those of a run that was killed may do.
+
+        What is read afterwards takes them into account, so nothing is sent twice.
+
+        Raises ChainError where one waits for more than three minutes.
+        """
+        deadline = time.monotonic() + _MINED_WITHIN
+        for address in addresses:
+            while self._nonce(address, "pending") > self._nonce(address, "latest"):
+                if time.monotonic() > deadline:
+                    raise ChainError(
+                        f"expected the waiting transactions of {address} in a block within {_MINED_WITHIN:.0f} s, they "
+                        "still wait: does the chain make blocks? Run this again when it does"
+                    )
+                time.sleep(_POLL)
+
+    def send(self, calls: Sequence[Call]) -> list[Receipt]:
+        """Sign and send calls that don't depend on each other, then wait until all of them are in a block.
+
+        Returns: their receipts, in the order of the calls.
+
+        Raises:
+            TransactionError: a contract refuses one, or its account didn't sign it. Calls before it may have been sent.
+            AccountMissingError: the account of one isn't here. Nothing was sent.
+            ChainError: the node doesn't answer, or a transaction isn't in a block after three minutes.
+        """
+        for call in calls:
+            self.signers.require(call.sender, call.role)
+        nonces = {sender: self._nonce(sender, "pending") for sender in {call.sender for call in calls}}
+        gas = [self._estimate(call) for call in calls]
+        sent = []
+        for call, limit in zip(calls, gas, strict=True):
+            sent.append(self._sign_and_send(call, nonces[call.sender], limit))
+            nonces[call.sender] += 1
+            self._tell(f"sent: {call.what}")
+        return [self._await(call, transaction) for call, transaction in zip(calls, sent, strict=True)]
+
+    def _nonce(self, address: str, at: Any) -> int:
+        try:
+            return int(self.web3.eth.get_transaction_count(Web3.to_checksum_address(address), at))
+        except NODE_ERRORS as error:
+            raise _no_answer(error) from error
+
+    def _estimate(self, call: Call) -> int:
+        try:
+            estimate = self.web3.eth.estimate_gas(self._fields(call))
+        except ContractLogicError as error:
+            raise TransactionError(
+                f"{call.what}: expected to be carried out, the contract refuses: {_reason(error)}"
+            ) from error
+        except NODE_ERRORS as error:
+            raise ChainError(f"{call.what}: expected an estimate of its gas, came {_shown(error)}") from error
+        return estimate * _MARGIN[0] // _MARGIN[1]
+
+    def _fields(self, call: Call) -> Any:
+        fields: dict[str, Any] = {"from": call.sender, "data": Web3.to_hex(call.data)}
+        return fields if call.to is None else {**fields, "to": call.to}
+
+    def _is_free_for(self, sender: str, gas: int) -> bool:
+        """Whether to offer no fee; else Ape decides.
+
+        Where there is no base fee, nodes still suggest a tip, which accounts without ether can't pay.
+        """
+        if self._price == 0 or self._base_fee != 0:
+            return self._price == 0
+        return self.is_local or self._balance(sender) < self._price * gas
+
+    def _balance(self, address: str) -> int:
+        try:
+            return int(self.web3.eth.get_balance(Web3.to_checksum_address(address)))
+        except NODE_ERRORS as error:
+            raise _no_answer(error) from error
+
+    def _sign_and_send(self, call: Call, nonce: int, gas: int) -> str:
+        account = self.signers.require(call.sender, call.role)
+        fields = {"sender": call.sender, "receiver": call.to, "data": call.data, "nonce": nonce, "gas": gas}
+        if self._is_free_for(call.sender, gas):
+            fields["gas_price"] = 0
+        transaction = account.prepare_transaction(self._provider.network.ecosystem.create_transaction(**fields))
+        signed = account.sign_transaction(transaction)
+        if signed is None:
+            raise TransactionError(f"{call.what}: expected a signature of {call.sender} ({call.role}), it was refused")
+        try:
+            return Web3.to_hex(self.web3.eth.send_raw_transaction(signed.serialize_transaction()))
+        except NODE_ERRORS as error:
+            raise TransactionError(
+                f"{call.what}: expected the node to take the transaction, it says {_shown(error)}; run this again"
+            ) from error
+
+    def _await(self, call: Call, transaction: str) -> Receipt:
+        deadline = time.monotonic() + _MINED_WITHIN
+        while (receipt := self._receipt(transaction)) is None:
+            if time.monotonic() > deadline:
+                raise ChainError(
+                    f"{call.what}: expected transaction {transaction} in a block within {_MINED_WITHIN:.0f} s, it "
+                    "still waits: does the chain make blocks? Run this again when it does"
+                )
+            time.sleep(_POLL)
+        if receipt["status"] != 1:
+            reason = self._why(call, receipt["blockNumber"])
+            raise TransactionError(
+                f"{call.what}: transaction {transaction} was reverted: {reason}; run this again to go on"
+            )
+        logger.info("%s: block %d, gas %d", call.what, receipt["blockNumber"], receipt["gasUsed"])
+        made = receipt["contractAddress"] if call.step is Step.DEPLOY else None
+        return Receipt(call, transaction, receipt["blockNumber"], receipt["gasUsed"], made)
+
+    def _receipt(self, transaction: str) -> Any:
+        try:
+            return self.web3.eth.get_transaction_receipt(transaction)  # type: ignore[arg-type]
+        except TransactionNotFound:
+            return None
+        except NODE_ERRORS as error:
+            raise _no_answer(error) from error
+
+    def _why(self, call: Call, block: int) -> str:
+        try:
+            self.web3.eth.call(self._fields(call), block)
+        except ContractLogicError as error:
+            return _reason(error)
+        except NODE_ERRORS as error:
+            return _shown(error)
+        return "something came in between"
+
+
+def _reason(error: ContractLogicError) -> str:
+    if isinstance(error.data, str) and error.data.startswith("0x"):
+        return describe_revert(bytes.fromhex(error.data[2:]))
+    return str(error.message or error)
+
+
+def _shown(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:300]}"
+
+
+def _no_answer(error: Exception) -> ConsortiumError:
+    return ChainError(f"expected the node's answer, came {_shown(error)}: is the chain still there?")

@@ -1,0 +1,128 @@
+"""What the chain says about a city that is to join, or has joined."""
+
+from typing import Any, Final
+
+from consortium.calls import decode_call
+from consortium.chain import Chain
+from consortium.deployments import Deployment
+from consortium.errors import ChainError
+from consortium.steps import CityState, Contracts, Member, Proposal, Rival, Status, admission, opening_reference
+from interline.cities import CityFile
+from interline.signatures import to_checksum
+
+_NAME, _STATUS, _ADMIN, _TREASURY = range(4)  # of what CityRegistry.city returns
+_TARGET, _DATA, _PROPOSED_AT, _EXECUTED, _VOTES, _NEEDED = 0, 1, 3, 4, 5, 6  # of what Consortium.proposal returns
+NOBODY: Final = "0x" + 40 * "0"
+_REGISTRY: Final = "CityRegistry"
+
+
+class Reader:
+    """Reads the states of cities from one deployment, each at one block."""
+
+    def __init__(self, chain: Chain, deployment: Deployment) -> None:
+        self._chain = chain
+        self._made = deployment.contracts["Clearinghouse"].block
+        self.contracts = Contracts(
+            clearinghouse=deployment.address("Clearinghouse"),
+            registry=deployment.address(_REGISTRY),
+            consortium=deployment.address("Consortium"),
+            token=deployment.address("SettlementToken"),
+        )
+
+    def members(self) -> list[Member]:
+        """The active members, by admission."""
+        return self._members(self._chain.head()[0])[1]
+
+    def city(self, city: CityFile) -> CityState:
+        """What the chain says about a city now. Raises ChainError."""
+        block, now = self._chain.head()
+        entry = self._registry("city", city.code, block=block)
+        codes, members = self._members(block)
+        joined = entry[_STATUS] != Status.NONE
+        proposal, rivals = (None, []) if joined else self._proposals(city, members, block, now)
+        return CityState(
+            block=block,
+            status=Status(entry[_STATUS]),
+            name=entry[_NAME],
+            admin=entry[_ADMIN],
+            treasury=entry[_TREASURY],
+            issuer_keys=self._issuer_keys(city.code, block),
+            submitters=frozenset(
+                s for s in city.submitters if self._registry("isSubmitter", city.code, s, block=block)
+            ),
+            balance=self._read("Clearinghouse", "balanceOf", city.code, block=block),
+            deposited=self._deposited(city, block),
+            tokens=self._read("SettlementToken", "balanceOf", city.treasury, block=block),
+            allowance=self._read(
+                "SettlementToken", "allowance", city.treasury, self.contracts.clearinghouse, block=block
+            ),
+            bank=self._bank(block),
+            members=tuple(members),
+            members_before=codes.index(city.code) if joined else len(members),
+            proposal=proposal,
+            rivals=tuple(rivals),
+        )
+
+    def _members(self, block: int) -> tuple[list[int], list[Member]]:
+        """The codes of all cities that ever joined, and those of them that are active."""
+        codes = list(self._registry("cities", block=block))
+        entries = [(code, self._registry("city", code, block=block)) for code in codes]
+        active = [Member(code, e[_NAME], e[_ADMIN]) for code, e in entries if e[_STATUS] == Status.ACTIVE]
+        return codes, active
+
+    def _bank(self, block: int) -> str:
+        """Who mints the token; nobody known where the settlement currency isn't that of a test network."""
+        try:
+            return str(self._read("SettlementToken", "bank", block=block))
+        except ChainError:
+            return NOBODY
+
+    def _issuer_keys(self, code: int, block: int) -> dict[int, tuple[str, int, int]]:
+        ids = self._registry("issuerKeyIds", code, block=block)
+        return {key_id: tuple(self._registry("issuerKey", code, key_id, block=block)) for key_id in ids}
+
+    def _deposited(self, city: CityFile, block: int) -> int:
+        """Anyone may deposit to a city, with any reference: only its treasury's own deposits count."""
+        indexed: dict[str, Any] = {"city": city.code, "from": city.treasury}
+        events = self._chain.events(
+            "Clearinghouse", self.contracts.clearinghouse, "Deposited", (self._made, block), **indexed
+        )
+        return sum(event["amount"] for event in events if event["bankReference"] == opening_reference(city.code))
+
+    def _proposals(
+        self, city: CityFile, members: list[Member], block: int, now: int
+    ) -> tuple[Proposal | None, list[Rival]]:
+        """The open proposals for a city; of several alike, that with the most votes, then the oldest."""
+        period = self._consortium("VOTING_PERIOD", block=block)
+        alike: list[tuple[int, int, int]] = []
+        rivals: list[Rival] = []
+        for number in range(self._consortium("proposalCount", block=block), 0, -1):
+            entry = self._consortium("proposal", number, block=block)
+            if now > entry[_PROPOSED_AT] + period:
+                break  # older ones have expired too
+            if entry[_EXECUTED] or entry[_TARGET] != self.contracts.registry:
+                continue
+            if entry[_DATA] == admission(city):
+                alike.append((number, entry[_VOTES], entry[_NEEDED]))
+            elif (arguments := decode_call(_REGISTRY, "admit", entry[_DATA])) and arguments[0] == city.code:
+                _, name, admin, treasury = arguments
+                rivals.append(Rival(number, name, _checksum(admin), _checksum(treasury)))
+        if not alike:
+            return None, rivals
+        number, votes, needed = max(alike, key=lambda one: (one[1], -one[0]))
+        approved = [m.code for m in members if self._consortium("hasApproved", number, m.code, block=block)]
+        return Proposal(number, votes, needed, frozenset(approved)), rivals
+
+    def _registry(self, function: str, *arguments: Any, block: int) -> Any:
+        return self._chain.read(_REGISTRY, self.contracts.registry, function, *arguments, block=block)
+
+    def _consortium(self, function: str, *arguments: Any, block: int) -> Any:
+        return self._chain.read("Consortium", self.contracts.consortium, function, *arguments, block=block)
+
+    def _read(self, contract: str, function: str, *arguments: Any, block: int) -> Any:
+        address = self.contracts.clearinghouse if contract == "Clearinghouse" else self.contracts.token
+        return self._chain.read(contract, address, function, *arguments, block=block)
+
+
+def _checksum(address: str) -> str:
+    return to_checksum(bytes.fromhex(address[2:]))

@@ -1,0 +1,13 @@
+"""What can go wrong while the books are read. Every message says what was expected, what came and what to do."""
+
+
+class LedgerError(Exception):
+    """Anything that keeps the books from being read."""
+
+
+class NoClearinghouseError(LedgerError):
+    """There is no Clearinghouse at the address, on the chain that was asked."""
+
+
+class ChainMovedError(LedgerError):
+    """The block that was read is no longer part of the chain."""
