@@ -62,10 +62,7 @@ class Deployment:
     token: Contract
     clearinghouse: Contract
     cities: dict[str, City]
-
-    @property
-    def domain(self) -> Domain:
-        return Domain(self.web3.eth.chain_id, bytes.fromhex(self.clearinghouse.address[2:]))
+    domain: Domain
 
     def call(self, private_key: bytes, function: Any) -> Any:
         """Send one call and wait for it; returns the receipt. Fails if the call does."""
@@ -112,7 +109,9 @@ def deploy(url: str, *, cities: Sequence[str], deposit: int | None = None) -> De
     registry = _at(web3, "CityRegistry", consortium.functions.registry().call())
     token = _create(web3, "SettlementToken", deployer, Account.from_key(bank).address)
     clearinghouse = _create(web3, "Clearinghouse", deployer, registry.address, token.address)
-    deployment = Deployment(url, web3, consortium, registry, token, clearinghouse, {c.name: c for c in founders})
+    domain = Domain(web3.eth.chain_id, bytes.fromhex(clearinghouse.address[2:]))
+    by_name = {c.name: c for c in founders}
+    deployment = Deployment(url, web3, consortium, registry, token, clearinghouse, by_name, domain)
     _register(deployment)
     _fund(deployment, deposit)
     return deployment

@@ -1,0 +1,176 @@
+"""The trust list as a file: what goes in comes out, and an older one never takes the place of a newer one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gate_client.errors import TrustListError
+from gate_client.trust_list import (
+    CityStatus,
+    TrustList,
+    TrustListFile,
+    load_trust_list,
+    replace_trust_list,
+)
+from interline.domain import Domain
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "gate.db.trust-list.json"
+
+
+@pytest.fixture
+def rich_list(trust: TrustList) -> TrustList:
+    """One with every kind of content."""
+    cities = (replace(trust.cities[0], status=CityStatus.SUSPENDED), *trust.cities[1:])
+    return replace(trust, cities=cities, revoked=frozenset({(3100, 0), (3100, 2**40 - 1), (3203, 7)}))
+
+
+def test_a_list_is_read_as_it_was_written(path: Path, rich_list: TrustList) -> None:
+    assert replace_trust_list(path, rich_list) is None
+    assert load_trust_list(path) == rich_list
+
+
+def test_a_list_of_a_higher_block_takes_the_place_of_an_older_one(path: Path, trust: TrustList) -> None:
+    replace_trust_list(path, trust)
+    newer = replace(trust, block=trust.block + 1)
+    assert replace_trust_list(path, newer) == trust
+    assert load_trust_list(path) == newer
+
+
+def test_a_list_of_the_same_block_may_be_written_again(path: Path, trust: TrustList) -> None:
+    replace_trust_list(path, trust)
+    replace_trust_list(path, trust)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"block": 999}, "the chain is at block 999, the trust list already at block 1000"),
+        ({"domain": Domain(1, b"\x01" * 20)}, "a gate doesn't change its domain"),
+        ({"operator": 3302}, "operator 3301's, the new one 3302's"),
+    ],
+    ids=["a lower block", "another chain and Clearinghouse", "another operator"],
+)
+def test_a_list_that_may_not_replace_the_old_one_leaves_it_in_place(
+    path: Path, trust: TrustList, changes: dict[str, Any], problem: str
+) -> None:
+    replace_trust_list(path, trust)
+    before = path.read_bytes()
+    with pytest.raises(TrustListError, match=problem):
+        replace_trust_list(path, replace(trust, **changes))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("changes", [{"chain_id": 1}, {"clearinghouse": b"\x02" * 20}], ids=lambda c: next(iter(c)))
+def test_a_list_of_another_domain_is_refused_however_high_its_block(
+    path: Path, trust: TrustList, changes: dict[str, Any]
+) -> None:
+    replace_trust_list(path, trust)
+    with pytest.raises(TrustListError, match="domain"):
+        replace_trust_list(path, replace(trust, domain=replace(trust.domain, **changes), block=10**9))
+
+
+def test_without_a_list_the_gate_says_to_sync(path: Path) -> None:
+    with pytest.raises(TrustListError, match="run gate-client sync"):
+        load_trust_list(path)
+
+
+def damage(document: dict[str, Any], what: str) -> None:
+    city = document["cities"][0]
+    match what:
+        case "a version of the future":
+            document["version"] = 2
+        case "no block":
+            del document["block"]
+        case "a block in quotes":
+            document["block"] = "1000"
+        case "a negative block time":
+            document["block_time"] = -1
+        case "a status that isn't one":
+            city["status"] = 4
+        case "keys that are no list":
+            city["keys"] = {}
+        case "an address too short":
+            city["keys"][0]["address"] = "0x12"
+        case "a key without its end":
+            del city["keys"][0]["valid_until"]
+        case "revoked serials in quotes":
+            document["revoked"] = {"3100": ["5"]}
+        case "revoked as a list":
+            document["revoked"] = [5]
+        case "no stations":
+            document["tariff"]["stations"] = None
+        case "true for a fare":
+            document["tariff"]["highest_fare"] = True
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "a version of the future",
+        "no block",
+        "a block in quotes",
+        "a negative block time",
+        "a status that isn't one",
+        "keys that are no list",
+        "an address too short",
+        "a key without its end",
+        "revoked serials in quotes",
+        "revoked as a list",
+        "no stations",
+        "true for a fare",
+    ],
+)
+def test_a_damaged_list_is_refused_and_says_what_to_do(path: Path, trust: TrustList, what: str) -> None:
+    document = json.loads(trust.to_json())
+    damage(document, what)
+    assert document != json.loads(trust.to_json())
+    path.write_text(json.dumps(document))
+    with pytest.raises(TrustListError, match=r"damaged \(.+\); remove the file and run gate-client sync"):
+        load_trust_list(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff"], ids=repr)
+def test_what_is_no_list_at_all_is_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(TrustListError, match="trust list"):
+        load_trust_list(path)
+
+
+class TestFileThatIsFollowed:
+    """A gate that runs for weeks sees every sync."""
+
+    def test_a_new_list_is_seen(self, path: Path, trust: TrustList) -> None:
+        replace_trust_list(path, trust)
+        file = TrustListFile(path)
+        newer = replace(trust, block=2_000)
+        replace_trust_list(path, newer)
+        assert file.current() == newer
+
+    def test_an_unchanged_list_is_not_read_again(self, path: Path, trust: TrustList) -> None:
+        replace_trust_list(path, trust)
+        file = TrustListFile(path)
+        assert file.current() is file.current()
+
+    @pytest.mark.parametrize("content", [b"{", None], ids=["damaged", "gone"])
+    def test_the_gate_goes_on_with_the_last_good_one(
+        self, path: Path, trust: TrustList, content: bytes | None, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        replace_trust_list(path, trust)
+        file = TrustListFile(path)
+        path.unlink() if content is None else path.write_bytes(content)
+        assert file.current() == trust
+        assert "goes on with the trust list of block 1000" in caplog.text
+
+    def test_an_older_list_that_someone_put_there_is_not_used(self, path: Path, trust: TrustList) -> None:
+        replace_trust_list(path, trust)
+        file = TrustListFile(path)
+        path.write_text(replace(trust, block=999, revoked=frozenset({(3100, 0)})).to_json())
+        assert file.current() == trust
