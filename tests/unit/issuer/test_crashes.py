@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .conftest import HANGZHOU, XUZHOU, Desk, issuer_key
 
-# An office that issues two tickets at a time, without end, and prints what it issued.
+# An office that waits for a line, then issues two tickets at a time, without end, and prints what it issued.
 LOOP = """
 import sys
 from pathlib import Path
@@ -23,6 +23,7 @@ folder, private_key = Path(sys.argv[1]), bytes.fromhex(sys.argv[3])
 operator, rounds = int(sys.argv[2]), int(sys.argv[4])
 config = IssuerConfig(3203, 1337, bytes(range(1, 21)), 1, folder / "none.json", folder / "tickets.db")
 print("ready", flush=True)
+sys.stdin.readline()
 with TicketOffice(config, private_key) as office:
     while rounds:
         rounds -= 1
@@ -35,12 +36,19 @@ with TicketOffice(config, private_key) as office:
 def start_loop(folder: Path, rounds: int = -1) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
         [sys.executable, "-c", LOOP, str(folder), str(HANGZHOU), issuer_key(XUZHOU).hex(), str(rounds)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process
+
+
+def let_go(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
 
 
 def in_register(folder: Path) -> list[tuple[int, str]]:
@@ -64,6 +72,7 @@ def test_an_office_that_is_killed_again_and_again_gives_no_serial_twice(tmp_path
     printed: list[str] = []
     for _ in range(20):
         process = start_loop(tmp_path)
+        let_go(process)
         time.sleep(moments.uniform(0.0, 0.25))
         process.kill()
         lines, _ = process.communicate()
@@ -97,6 +106,8 @@ def test_an_issue_command_that_is_killed_leaves_all_of_its_tickets_or_none(desk:
 
 def test_offices_that_issue_at_once_from_one_database_give_no_serial_twice(tmp_path: Path) -> None:
     processes = [start_loop(tmp_path, rounds=60) for _ in range(3)]
+    for process in processes:
+        let_go(process)
     printed = [line for process in processes for line in process.communicate()[0].split()]
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert len(printed) == 360
