@@ -12,6 +12,7 @@ from interline.ticket import Ticket
 from issuer_client.commands import (
     FailingGroup,
     configuration,
+    counted,
     keystore_password,
     local_time,
     open_wallet,
@@ -166,12 +167,9 @@ def list_tickets(ctx: click.Context, operator: int | None, as_json: bool) -> Non
         print_json({"issuer": config.city, "tickets": [issued_document(one, config.domain) for one in issued]})
         return
     print_table(
-        f"{len(issued)} tickets issued by {config.city}",
-        ("operator", "serial", "issued", "good until", "cap, yuan", "ticket hash"),
-        [
-            (one.ticket.operator, one.ticket.serial, local_time(one.issued_at), *_facts(one.ticket, config))
-            for one in issued
-        ],
+        f"{counted(len(issued), 'ticket')} issued by {config.city}",
+        ("operator", "serial", "issued", "good until", "cap, yuan"),
+        [(one.ticket.operator, one.ticket.serial, local_time(one.issued_at), *_promise(one.ticket)) for one in issued],
     )
 
 
@@ -245,12 +243,12 @@ def _show_issued(config: IssuerConfig, tickets: list[Ticket], stored_in: Path | 
             click.echo(to_hex(ticket.to_bytes()))
     else:
         print_table(
-            f"{len(tickets)} tickets for {tickets[0].operator}, in {stored_in}",
+            f"{counted(len(tickets), 'ticket')} for {tickets[0].operator}, in {stored_in}",
             ("serial", "good until", "cap, yuan", "ticket hash"),
-            [(ticket.serial, *_facts(ticket, config)) for ticket in tickets],
+            [(ticket.serial, *_promise(ticket), f"0x{ticket.hash(config.domain).hex()[:8]}…") for ticket in tickets],
         )
 
 
-def _facts(ticket: Ticket, config: IssuerConfig) -> tuple[str, str, str]:
-    digest = ticket.hash(config.domain).hex()
-    return local_time(ticket.not_after), format_yuan(ticket.fare_cap), f"0x{digest[:8]}…"
+def _promise(ticket: Ticket) -> tuple[str, str]:
+    """Until when a ticket is good, and for how much."""
+    return local_time(ticket.not_after), format_yuan(ticket.fare_cap)

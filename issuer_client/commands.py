@@ -84,5 +84,10 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 
 def local_time(seconds: int) -> str:
-    """Unix seconds as local date and time, with the offset from UTC."""
-    return datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="seconds")
+    """Unix seconds as local date and time."""
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 ticket`, `2 tickets`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -10,7 +10,7 @@ from interline.code import Code
 from interline.fields import UINT16_MAX, UINT40_MAX
 from interline.money import format_yuan
 from interline.ticket import Ticket
-from issuer_client.commands import configuration, local_time, open_wallet, print_json, print_table
+from issuer_client.commands import configuration, counted, local_time, open_wallet, print_json, print_table
 from issuer_client.documents import code_document, read_tickets, ticket_document, to_hex
 from issuer_client.errors import QrError, WalletError
 from issuer_client.office import city_files
@@ -80,7 +80,7 @@ def add(ctx: click.Context, file: TextIO, mine: bool, wallet_path: Path | None, 
     if as_json:
         print_json({"added": added, "known": len(tickets) - added})
     else:
-        click.echo(f"{added} tickets added, {len(tickets) - added} were there already")
+        click.echo(f"{counted(added, 'ticket')} added, {len(tickets) - added} there already")
 
 
 @wallet_group.command("list")
@@ -102,7 +102,7 @@ def list_wallet(ctx: click.Context, wallet_path: Path | None, as_json: bool) -> 
         )
         return
     print_table(
-        f"{len(tickets)} tickets; {keys.without_ticket} rider keys without one",
+        f"{counted(len(tickets), 'ticket')}; {counted(keys.without_ticket, 'rider key')} without one",
         ("issuer", "operator", "serial", "good until", "cap, yuan"),
         [
             (ticket.issuer, ticket.operator, ticket.serial, local_time(ticket.not_after), format_yuan(ticket.fare_cap))

@@ -59,7 +59,7 @@ def test_issue_without_a_count_issues_one(desk: Desk) -> None:
 def test_issue_shows_people_a_table(desk: Desk) -> None:
     result = desk.run("issue", "--operator", HANGZHOU, "--fare-cap", 1234)
     assert result.exit_code == 0
-    assert "1 tickets for 3301" in result.stdout
+    assert "1 ticket for 3301" in result.stdout
     assert "12.34" in result.stdout
 
 
@@ -363,7 +363,7 @@ def test_the_wallet_refuses_a_ticket_that_the_issuers_key_did_not_sign(desk: Des
     result = desk.run("wallet", "add", "-", input=forged)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "expected a signature by" in result.stderr
-    assert desk.run("wallet", "add", "-", input=ticket).stdout == "1 tickets added, 0 were there already\n"
+    assert desk.run("wallet", "add", "-", input=ticket).stdout == "1 ticket added, 0 there already\n"
 
 
 def test_tickets_lost_in_a_crash_are_found_in_the_register(desk: Desk) -> None:
@@ -377,7 +377,7 @@ def test_tickets_lost_in_a_crash_are_found_in_the_register(desk: Desk) -> None:
 def test_the_wallet_lists_its_tickets_for_people(desk: Desk) -> None:
     desk.json("issue", "--operator", HANGZHOU, "--count", 2)
     desk.run("wallet", "new-keys")
-    assert "2 tickets; 1 rider keys without one" in desk.run("wallet", "list").stdout
+    assert "2 tickets; 1 rider key without one" in desk.run("wallet", "list").stdout
 
 
 def test_the_help_says_that_this_is_no_riders_wallet(desk: Desk) -> None:
