@@ -102,6 +102,7 @@ def sync(config_path: Path, as_json: bool) -> None:
             f"{config.journal} is the journal of chain {bound.chain_id}, Clearinghouse 0x{bound.clearinghouse.hex()}; "
             f"the chain at {config.rpc} is another one: use a new journal for it"
         )
+    config.trust_list.parent.mkdir(parents=True, exist_ok=True)
     replace_trust_list(config.trust_list, trust)
     _print_document(output.trust_list_document(trust)) if as_json else output.show_trust_list(trust)
 

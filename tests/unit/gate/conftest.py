@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from gate_client.journal import Journal
+from gate_client.tap import Direction
 from gate_client.trust_list import CityStatus, TrustedCity, TrustedKey, TrustedTariff, TrustList
 from gate_client.verifier import Decision, Verifier
-from gate_client.tap import Direction
 from interline.code import Code
 from interline.domain import Domain
 from interline.tariff import Tariff, load_tariff

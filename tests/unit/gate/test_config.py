@@ -70,7 +70,7 @@ def test_a_setting_without_a_default_may_not(tmp_path: Path, key: str) -> None:
 
 
 def test_an_unknown_setting_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="unknown key trust_list_maxage; a gate knows .*trust_list_max_age"):
+    with pytest.raises(ConfigError, match=r"unknown key trust_list_maxage; a gate knows .*trust_list_max_age"):
         load(tmp_path, trust_list_maxage="5")
 
 

@@ -90,7 +90,8 @@ class TestWhatItKeeps:
         decision = Decision(GateReason.CODE_EXPIRED, code, rider.ticket.hash(rider.domain))
         record_attempt(journal, Attempt(EXIT, 3, NOW + 60, 1_234, code.to_text()), decision)
         row = journal.db.execute(
-            "SELECT scanned_at, direction, station, reason, trust_list_block, code, issuer, serial, ticket_hash FROM scans"
+            """SELECT scanned_at, direction, station, reason, trust_list_block, code, issuer, serial, ticket_hash
+               FROM scans"""
         ).fetchone()
         expected = (NOW + 60, "exit", 3, "code_expired", 1_234, code.to_text().encode(), 3100, 0, decision.ticket_hash)
         assert row == expected

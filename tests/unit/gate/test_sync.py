@@ -1,0 +1,121 @@
+"""Making the trust list: all as of one block, and never for a city that isn't there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from gate_client.errors import ChainError, ChainUnavailableError, TrustListError
+from gate_client.sync import OVERLAP, make_trust_list
+from gate_client.trust_list import CityStatus, TrustedCity, TrustList
+from interline.domain import Domain
+from interline.tariff import Tariff
+from tests.unit.gate.conftest import NOW
+
+
+@dataclass
+class FakeRegistry:
+    """A registry whose state, as of `block`, is a trust list."""
+
+    state: TrustList
+    deployed: int = 3
+    highest: int = 20_000
+    failures: list[Exception] = field(default_factory=list)
+    asked: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def domain(self) -> Domain:
+        return self.state.domain
+
+    def head_and_time(self) -> tuple[int, int]:
+        return self.state.block, self.state.block_time
+
+    def cities(self, block: int) -> tuple[TrustedCity, ...]:
+        if self.failures:
+            raise self.failures.pop(0)
+        assert block == self.state.block
+        return self.state.cities
+
+    def max_fare(self, block: int) -> int:
+        assert block == self.state.block
+        return self.highest
+
+    def deployed_at(self) -> int:
+        return self.deployed
+
+    def revoked(self, operator: int, from_block: int, to_block: int) -> frozenset[tuple[int, int]]:
+        self.asked.append((operator, from_block, to_block))
+        return self.state.revoked
+
+
+@pytest.fixture
+def registry(trust: TrustList) -> FakeRegistry:
+    return FakeRegistry(replace(trust, block=50_000, revoked=frozenset({(3100, 9)})))
+
+
+def test_the_list_is_what_the_chain_says_at_its_newest_block(registry: FakeRegistry, hangzhou_tariff: Tariff) -> None:
+    assert make_trust_list(registry, 3301, hangzhou_tariff, None) == registry.state
+    assert registry.asked == [(3301, 3, 50_000)]
+
+
+def test_revocations_are_read_from_where_the_old_list_ended(
+    registry: FakeRegistry, trust: TrustList, hangzhou_tariff: Tariff
+) -> None:
+    old = replace(trust, block=40_000, revoked=frozenset({(3203, 4)}))
+    new = make_trust_list(registry, 3301, hangzhou_tariff, old)
+    assert new.revoked == {(3203, 4), (3100, 9)}
+    assert registry.asked == [(3301, 40_000 - OVERLAP, 50_000)]
+
+
+def test_an_old_list_of_another_domain_lends_nothing(
+    registry: FakeRegistry, trust: TrustList, hangzhou_tariff: Tariff
+) -> None:
+    old = replace(trust, domain=Domain(1, bytes(20)), revoked=frozenset({(3203, 4)}))
+    assert make_trust_list(registry, 3301, hangzhou_tariff, old).revoked == {(3100, 9)}
+    assert registry.asked == [(3301, 3, 50_000)]
+
+
+@pytest.mark.parametrize("status", [None, CityStatus.NONE])
+def test_an_operator_that_was_never_a_member_gets_no_list(
+    registry: FakeRegistry, hangzhou_tariff: Tariff, status: CityStatus | None
+) -> None:
+    with pytest.raises(TrustListError, match="operator 3302 has never been a member; the members are 3100, 3301, 3203"):
+        make_trust_list(registry, 3302, hangzhou_tariff, None)
+
+
+@pytest.mark.parametrize("status", [CityStatus.SUSPENDED, CityStatus.EXITED])
+def test_an_operator_that_is_not_active_is_warned(
+    registry: FakeRegistry, hangzhou_tariff: Tariff, status: CityStatus, caplog: pytest.LogCaptureFixture
+) -> None:
+    cities = tuple(replace(c, status=status) if c.code == 3301 else c for c in registry.state.cities)
+    registry.state = replace(registry.state, cities=cities)
+    make_trust_list(registry, 3301, hangzhou_tariff, None)
+    assert f"operator 3301 is {status.name.lower()}" in caplog.text
+
+
+def test_a_tariff_above_what_the_chain_settles_is_warned_of(
+    registry: FakeRegistry, hangzhou_tariff: Tariff, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry.highest = hangzhou_tariff.highest_fare - 1
+    make_trust_list(registry, 3301, hangzhou_tariff, None)
+    assert "rides will be rejected" in caplog.text
+
+
+def test_a_block_that_the_node_has_just_dropped_is_asked_for_anew(
+    registry: FakeRegistry, hangzhou_tariff: Tariff
+) -> None:
+    registry.failures = [ChainError("block out of range"), ChainError("block out of range")]
+    assert make_trust_list(registry, 3301, hangzhou_tariff, None).block == 50_000
+
+
+@pytest.mark.parametrize("error", [ChainUnavailableError("away"), ChainError("broken")])
+def test_a_chain_that_cannot_tell_is_an_error(
+    registry: FakeRegistry, hangzhou_tariff: Tariff, error: ChainError
+) -> None:
+    registry.failures = [error] * 3
+    with pytest.raises(type(error), match=str(error)):
+        make_trust_list(registry, 3301, hangzhou_tariff, None)
+
+
+def test_the_time_of_a_list_is_its_blocks(registry: FakeRegistry, hangzhou_tariff: Tariff) -> None:
+    assert make_trust_list(registry, 3301, hangzhou_tariff, None).block_time == NOW - 600
