@@ -73,8 +73,8 @@ class Chain:
         if signs_for != self.chain_id:
             raise ChainError(
                 f"expected chain id {signs_for}, for which Ape signs on {provider.network_choice}, the node has "
-                f"{self.chain_id}: start the chain with that id, or add a custom network to ape-config.yaml and name it "
-                "with --network"
+                f"{self.chain_id}: start the chain with that id, or add a custom network to ape-config.yaml, and name "
+                "it with --network"
             )
 
     def read(self, contract: str, address: str, function: str, *arguments: Any, block: int | None = None) -> Any:

@@ -24,6 +24,7 @@ from consortium.errors import ChainError, ConsortiumError
 from interline.errors import InterlineError
 from ledger.errors import LedgerError
 
+_WIDTH: Final = 120  # of tables that don't go to a terminal
 NOT_YET: Final = 1
 """Exit status where what was asked for isn't so, or not yet."""
 CANNOT: Final = 2
@@ -131,7 +132,7 @@ def _say(answer: Answer, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(answer.document, ensure_ascii=False))
     else:
-        console = Console()
+        console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
         for table in answer.tables:
             console.print(table)
     for line in answer.remarks:

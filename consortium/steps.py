@@ -113,7 +113,7 @@ class Contracts:
 Available = Callable[[str], bool]
 """Whether the account of a checksummed address can sign here."""
 
-_ROUND: Final = "run `ape run onboard"
+_RUN: Final = "run `ape run onboard"
 
 
 def opening_reference(code: int) -> bytes:
@@ -225,7 +225,7 @@ def _admission_missing(city: CityFile, state: CityState, phases: Phase, availabl
             return [*found, f"nobody here can propose {city.name}: {_absent('one of', f'admins of members: {admins}')}"]
         return [
             *found,
-            f"no open proposal admits {city.name} as {file} says: {_ROUND} propose {file}` as a member first",
+            f"no open proposal admits {city.name} as {file} says: {_RUN} propose {file}` as a member first",
         ]
     if phases == Phase.PROPOSE or (proposal.passed and Phase.COMPLETE not in phases):
         return []
@@ -235,7 +235,7 @@ def _admission_missing(city: CityFile, state: CityState, phases: Phase, availabl
             if any(available(member.admin) for member in state.members):
                 return []  # whoever can vote here has voted
             return [f"{_votes(city, proposal)}; nobody here can give another: {_who(silent)} can"]
-        return [f"{_votes(city, proposal)}: {_who(silent)} can still {_ROUND} approve {file}`"]
+        return [f"{_votes(city, proposal)}: {_who(silent)} can still {_RUN} approve {file}`"]
     return [f"proposal {proposal.id} has passed, but no account here can execute it: any will do"]
 
 

@@ -33,10 +33,10 @@ def onboarding_table(onboardings: Sequence[Onboarding]) -> Table:
         caption="of this run; vote gas is that of other members' approvals, gas all the rest",
         caption_justify="left",
     )
-    table.add_column("city")
-    table.add_column("status")
+    table.add_column("city", no_wrap=True)
+    table.add_column("status", no_wrap=True)
     for heading in ("members", "votes", "gas", "vote gas", "seconds", "deposited"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for one in onboardings:
         table.add_row(
             one.city.name,
