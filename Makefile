@@ -6,6 +6,7 @@ PORT ?= 8545
 BIN := .venv/bin
 PACKAGES := interline gate_client issuer_client ledger consortium network demo
 PYTHON_CODE := $(PACKAGES) scripts tests bench cities
+SOLIDITY := 'contracts/*.sol' 'contracts/interfaces/*.sol' 'contracts/libraries/*.sol'
 
 .PHONY: help setup demo test test-crash lint format compile abi chain bench clean
 
@@ -51,13 +52,13 @@ lint: setup ## Style and types of Python, Solidity and the foreign client
 	@$(BIN)/ruff check $(PYTHON_CODE)
 	@$(BIN)/ruff format --check $(PYTHON_CODE)
 	@$(BIN)/mypy
-	@npx --no-install prettier --check 'contracts/**/*.sol' 'tests/**/*.sol' 'tests/foreign/*.mjs'
-	@npx --no-install solhint --max-warnings 0 'contracts/**/*.sol'
+	@npx --no-install prettier --check --log-level warn $(SOLIDITY) 'tests/foreign/*.mjs'
+	@npx --no-install solhint --quiet --noPoster --max-warnings 0 $(SOLIDITY)
 
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix-only $(PYTHON_CODE)
 	@$(BIN)/ruff format $(PYTHON_CODE)
-	@npx --no-install prettier --write 'contracts/**/*.sol' 'tests/**/*.sol' 'tests/foreign/*.mjs'
+	@npx --no-install prettier --write $(SOLIDITY) 'tests/foreign/*.mjs'
 
 abi: .build/.ready ## Write interline/abi from the compiled contracts
 	@$(BIN)/python -m consortium.abi

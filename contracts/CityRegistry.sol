@@ -64,12 +64,7 @@ contract CityRegistry is ICityRegistry {
     // ---------------------------------------------------------------- membership, by vote
 
     /// @inheritdoc ICityRegistry
-    function admit(
-        uint16 code,
-        string calldata name,
-        address admin,
-        address treasury
-    ) external onlyConsortium {
+    function admit(uint16 code, string calldata name, address admin, address treasury) external onlyConsortium {
         if (code == 0) revert InvalidCityCode();
         if (_cities[code].status != Status.None) revert CityAlreadyAdmitted(code);
         if (admin == address(0) || treasury == address(0)) revert ZeroAddress();
@@ -173,11 +168,7 @@ contract CityRegistry is ICityRegistry {
     }
 
     /// @inheritdoc ICityRegistry
-    function revokeTickets(
-        uint16 issuer,
-        uint16 operator,
-        uint40[] calldata serials
-    ) external onlyAdminOf(issuer) {
+    function revokeTickets(uint16 issuer, uint16 operator, uint40[] calldata serials) external onlyAdminOf(issuer) {
         mapping(uint40 => uint40) storage revoked = _revokedAt[issuer][operator];
         for (uint256 i = 0; i < serials.length; ++i) {
             uint40 serial = serials[i];
@@ -246,11 +237,7 @@ contract CityRegistry is ICityRegistry {
     function issuerTerms(
         uint16 code,
         uint8 keyId
-    )
-        external
-        view
-        returns (address key, uint40 validFrom, uint40 validUntil, Status status, uint40 suspendedAt)
-    {
+    ) external view returns (address key, uint40 validFrom, uint40 validUntil, Status status, uint40 suspendedAt) {
         IssuerKey storage k = _issuerKeys[code][keyId];
         City storage c = _cities[code];
         return (k.key, k.validFrom, k.validUntil, c.status, c.suspendedAt);

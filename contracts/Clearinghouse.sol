@@ -8,7 +8,6 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IClearinghouse} from "./interfaces/IClearinghouse.sol";
 import {ICityRegistry} from "./interfaces/ICityRegistry.sol";
-import {BatchCodec} from "./libraries/BatchCodec.sol";
 import {ProtocolHashes} from "./libraries/ProtocolHashes.sol";
 import {RideLoop} from "./libraries/RideLoop.sol";
 import {RideRules} from "./libraries/RideRules.sol";
@@ -157,11 +156,7 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     }
 
     /// @inheritdoc IClearinghouse
-    function setParameters(
-        uint256 maxFare_,
-        uint256 grace_,
-        uint256 submissionWindow_
-    ) external onlyConsortium {
+    function setParameters(uint256 maxFare_, uint256 grace_, uint256 submissionWindow_) external onlyConsortium {
         _setParameters(maxFare_, grace_, submissionWindow_);
     }
 
@@ -239,10 +234,7 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         bytes calldata signature
     ) private view returns (RideRules.Terms memory terms) {
         if (signature.length != 64) revert InvalidSignatureLength(signature.length);
-        address signer = ProtocolHashes.signerOf(
-            _hashTypedDataV4(ProtocolHashes.batch(operator, batchId)),
-            signature
-        );
+        address signer = ProtocolHashes.signerOf(_hashTypedDataV4(ProtocolHashes.batch(operator, batchId)), signature);
         (bool submits, ICityRegistry.Status status, uint40 suspendedAt) = registry.operatorTerms(operator, signer);
         if (status == ICityRegistry.Status.None) revert OperatorNotMember(operator);
         if (!submits) revert NotSubmitter(operator, signer);
@@ -291,11 +283,7 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @dev Pays an issuer's fares from its balance as far as it reaches and records the rest as arrears; the operator is
     /// credited with what all issuers paid at the end of the batch.
-    function _post(
-        RideLoop.Run memory run,
-        uint256 rides,
-        uint256 fares
-    ) private returns (uint256 paid) {
+    function _post(RideLoop.Run memory run, uint256 rides, uint256 fares) private returns (uint256 paid) {
         uint16 issuer = uint16(run.issuer);
         uint16 operator = uint16(run.operator);
         Account storage payer = _accounts[issuer];

@@ -145,9 +145,7 @@ interface IClearinghouse {
     /// @return settledAt Unix seconds.
     /// @return outcome 0 if every ride settled, else the first 25 bytes of keccak256 over index (2) || reason (1) of each
     /// refused ride, ascending.
-    function batches(
-        bytes32 batchId
-    ) external view returns (uint16 operator, uint40 settledAt, bytes25 outcome);
+    function batches(bytes32 batchId) external view returns (uint16 operator, uint40 settledAt, bytes25 outcome);
 
     /// @notice The sum of all balances, fen; the tokens held never fall short of it.
     function held() external view returns (uint256);

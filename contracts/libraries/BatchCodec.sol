@@ -30,9 +30,7 @@ library BatchCodec {
     }
 
     /// @notice The header of the group whose first byte is at `pointer` in memory.
-    function groupAt(
-        uint256 pointer
-    ) internal pure returns (uint256 issuer, uint256 keyId, uint256 count) {
+    function groupAt(uint256 pointer) internal pure returns (uint256 issuer, uint256 keyId, uint256 count) {
         uint256 word;
         assembly ("memory-safe") {
             word := mload(pointer)

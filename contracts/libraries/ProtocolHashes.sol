@@ -7,10 +7,9 @@ library ProtocolHashes {
     string internal constant NAME = "Interline";
     string internal constant VERSION = "1";
 
-    bytes32 internal constant TICKET_TYPEHASH =
-        keccak256(
-            "Ticket(uint16 issuer,uint8 keyId,uint16 operator,uint40 serial,uint32 notAfter,uint32 fareCap,bytes20 rider)"
-        );
+    bytes32 internal constant TICKET_TYPEHASH = keccak256(
+        "Ticket(uint16 issuer,uint8 keyId,uint16 operator,uint40 serial,uint32 notAfter,uint32 fareCap,bytes20 rider)"
+    );
     bytes32 internal constant BATCH_TYPEHASH = keccak256("Batch(uint16 operator,bytes32 batchId)");
 
     /// @notice The EIP-712 struct hash of a batch.

@@ -55,7 +55,9 @@ library RideLoop {
         bytes32 batchId;
         assembly ("memory-safe") {
             // What is taken here must not be in use.
-            if gt(mload(0x40), 0x600) { invalid() }
+            if gt(mload(0x40), 0x600) {
+                invalid()
+            }
             // Solidity goes on behind the longest list of refusals: 3 bytes for every ride of 113.
             mstore(0x40, and(add(add(BATCH_AT, batch.length), add(div(batch.length, 37), 63)), not(31)))
             mstore(0x600, typehash)
@@ -81,10 +83,8 @@ library RideLoop {
         if (run.rides != 0 && ((run.issuer << 8) | run.keyId) <= before) {
             revert IClearinghouse.OutOfOrder(_offset(run.cursor));
         }
-        if (
-            run.count == 0 ||
-            left < BatchCodec.GROUP_HEADER_BYTES + run.count * BatchCodec.RIDE_BYTES
-        ) revert IClearinghouse.MalformedBatch(_offset(run.cursor));
+        if (run.count == 0 || left < BatchCodec.GROUP_HEADER_BYTES + run.count * BatchCodec.RIDE_BYTES)
+            revert IClearinghouse.MalformedBatch(_offset(run.cursor));
         if (run.issuer == run.operator) revert IClearinghouse.OwnTickets(uint16(run.issuer));
         if (run.rides + run.count > BatchCodec.MAX_RIDES) {
             revert IClearinghouse.TooManyRides(run.rides + run.count, BatchCodec.MAX_RIDES);
@@ -147,7 +147,9 @@ library RideLoop {
             for {} lt(ride, last) {} {
                 let head := mload(ride) // serial (5) notAfter (4) fareCap (4) rider (19 of 20)
                 let serial := shr(216, head)
-                if iszero(lt(sub(serial, nextSerial), sub(pageEnd, nextSerial))) { break } // not ascending, or a new page
+                if iszero(lt(sub(serial, nextSerial), sub(pageEnd, nextSerial))) {
+                    break
+                } // not ascending, or a new page
                 let notAfter := and(shr(184, head), 0xffffffff)
                 let fareCap := and(shr(152, head), 0xffffffff)
 
@@ -242,11 +244,7 @@ library RideLoop {
     }
 
     /// @dev The reason for a ride that fell out of the loop's ranges; the loop has left what it recovered at 0x760.
-    function _judge(
-        RideRules.Terms memory terms,
-        uint256 ride,
-        bool spent
-    ) private pure returns (uint256 reason) {
+    function _judge(RideRules.Terms memory terms, uint256 ride, bool spent) private pure returns (uint256 reason) {
         uint256 recovered;
         uint256 free;
         assembly ("memory-safe") {

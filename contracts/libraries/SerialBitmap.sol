@@ -10,12 +10,7 @@ library SerialBitmap {
     }
 
     /// @notice Whether a serial has paid.
-    function isSet(
-        Bitmap storage self,
-        uint256 issuer,
-        uint256 operator,
-        uint256 serial
-    ) internal view returns (bool) {
+    function isSet(Bitmap storage self, uint256 issuer, uint256 operator, uint256 serial) internal view returns (bool) {
         return load(slotOf(self, issuer, operator, serial)) & bitOf(serial) != 0;
     }
 
