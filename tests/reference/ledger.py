@@ -1,0 +1,229 @@
+"""Rides and money (protocol sections 5, 6 and 7)."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from interline.batch import Batch, outcome
+from interline.domain import Domain, batch_digest, ticket_hash
+from interline.errors import MalformedError
+from interline.hashing import keccak256
+from interline.reasons import RideReason
+from interline.ride import Ride
+from interline.signatures import recover_address
+from tests.reference.members import Members, Status
+from tests.reference.rules import DAY, Judgement, reason_for
+
+RESERVE_AFTER_EXIT = 45 * DAY
+
+
+class BatchRefused(Exception):
+    """A whole batch is refused; `cause` is one of the causes of section 6."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class NotAllowed(Exception):
+    """Something else that the ledger refuses; `cause` says why."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+@dataclass(slots=True)
+class Parameters:
+    """What the consortium may set: fen, seconds, seconds."""
+
+    max_fare: int = 20_000
+    grace: int = DAY
+    submission_window: int = 30 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class PairTotal:
+    """What one issuer's settled rides of a batch came to; `paid` of it at once, the rest became arrears."""
+
+    issuer: int
+    rides: int
+    fares: int
+    paid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a batch. `refused` holds (index, reason), ascending."""
+
+    batch_id: bytes
+    operator: int
+    settled: int
+    rejected: int
+    fares: int
+    pairs: tuple[PairTotal, ...]
+    refused: tuple[tuple[int, RideReason], ...]
+    settled_serials: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The cities' money, and the serials that have paid."""
+
+    domain: Domain
+    members: Members
+    parameters: Parameters = field(default_factory=Parameters)
+    balances: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    arrears: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+    reserves: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    settled: set[tuple[int, int, int]] = field(default_factory=set)
+    batches: dict[bytes, tuple[int, int, bytes]] = field(default_factory=dict)
+    deposited: int = 0
+    withdrawn: int = 0
+
+    # ------------------------------------------------------------ rides
+
+    def settle(self, data: bytes, signature: bytes, now: int) -> Settlement:
+        """Settle a batch's bytes at block time `now`.
+
+        Raises:
+            BatchRefused: malformed, bad signature length, operator not a member, not a submitter, already settled.
+        """
+        batch = self._accept(data, signature)
+        settled, refused = self._judge_rides(batch, now)
+        pairs = self._post(batch.operator, settled)
+        if settled:
+            self.batches[batch.id] = (batch.operator, now, outcome(refused))
+        return Settlement(
+            batch_id=batch.id,
+            operator=batch.operator,
+            settled=len(settled),
+            rejected=len(refused),
+            fares=sum(ride.fare for _, ride in settled),
+            pairs=pairs,
+            refused=tuple(refused),
+            settled_serials=tuple((issuer, batch.operator, ride.serial) for issuer, ride in settled),
+        )
+
+    def _accept(self, data: bytes, signature: bytes) -> Batch:
+        try:
+            batch = Batch.from_bytes(data)
+        except MalformedError as error:
+            raise BatchRefused("malformed") from error
+        if len(signature) != 64:
+            raise BatchRefused("signature length")
+        operator = self.members.cities.get(batch.operator)
+        if operator is None:
+            raise BatchRefused("never a member")
+        signer = recover_address(batch_digest(self.domain, batch.operator, keccak256(data)), signature)
+        if signer is None or signer not in operator.submitters:
+            raise BatchRefused("not a submitter")
+        if batch.id in self.batches:
+            raise BatchRefused("already settled")
+        return batch
+
+    def _judge_rides(self, batch: Batch, now: int) -> tuple[list[tuple[int, Ride]], list[tuple[int, RideReason]]]:
+        settled: list[tuple[int, Ride]] = []
+        refused: list[tuple[int, RideReason]] = []
+        for index, issuer, key_id, ride in batch.iter_rides():
+            reason = reason_for(self._judgement(batch.operator, issuer, key_id, ride, now))
+            if reason is None:
+                self.settled.add((issuer, batch.operator, ride.serial))
+                settled.append((issuer, ride))
+            else:
+                refused.append((index, reason))
+        return settled, refused
+
+    def _judgement(self, operator: int, issuer: int, key_id: int, ride: Ride, now: int) -> Judgement:
+        digest = ticket_hash(
+            self.domain,
+            issuer=issuer,
+            key_id=key_id,
+            operator=operator,
+            serial=ride.serial,
+            not_after=ride.not_after,
+            fare_cap=ride.fare_cap,
+            rider=ride.rider,
+        )
+        return Judgement(
+            ride=ride,
+            now=now,
+            signer=recover_address(digest, ride.issuer_signature),
+            key=self.members.issuer_key(issuer, key_id),
+            issuer=self.members.cities.get(issuer),
+            operator=self.members.cities[operator],
+            spent=(issuer, operator, ride.serial) in self.settled,
+            max_fare=self.parameters.max_fare,
+            grace=self.parameters.grace,
+            submission_window=self.parameters.submission_window,
+        )
+
+    def _post(self, operator: int, settled: list[tuple[int, Ride]]) -> tuple[PairTotal, ...]:
+        pairs = []
+        for issuer, group in groupby(settled, key=lambda item: item[0]):
+            rides = [ride for _, ride in group]
+            fares = sum(ride.fare for ride in rides)
+            paid = 0 if self.arrears_of(issuer) else min(fares, self.balances[issuer])
+            self.balances[issuer] -= paid
+            self.balances[operator] += paid
+            self.arrears[issuer, operator] += fares - paid
+            pairs.append(PairTotal(issuer, len(rides), fares, paid))
+        return tuple(pairs)
+
+    # ------------------------------------------------------------ money
+
+    def pay_arrears(self, debtor: int, creditor: int) -> int:
+        """Pay what the debtor's balance allows; 0 where that is nothing."""
+        paid = min(self.arrears[debtor, creditor], self.balances[debtor])
+        self.arrears[debtor, creditor] -= paid
+        self.balances[debtor] -= paid
+        self.balances[creditor] += paid
+        return paid
+
+    def deposit(self, city: int, amount: int) -> None:
+        """Take in tokens for a city.
+
+        Raises:
+            NotAllowed: the city was never a member.
+        """
+        if city not in self.members.cities:
+            raise NotAllowed("not a member")
+        self.balances[city] += amount
+        self.deposited += amount
+
+    def withdraw(self, city: int, amount: int, now: int) -> None:
+        """Pay out to a city's treasury.
+
+        Raises:
+            NotAllowed: more than is withdrawable.
+        """
+        if amount > self.withdrawable(city, now):
+            raise NotAllowed("more than withdrawable")
+        self.balances[city] -= amount
+        self.withdrawn += amount
+
+    # ------------------------------------------------------------ what there is to read
+
+    @property
+    def held(self) -> int:
+        return sum(self.balances.values())
+
+    def arrears_of(self, debtor: int) -> int:
+        return sum(amount for (owes, _), amount in self.arrears.items() if owes == debtor)
+
+    def arrears_due(self, creditor: int) -> int:
+        return sum(amount for (_, owed), amount in self.arrears.items() if owed == creditor)
+
+    def reserve(self, city: int, now: int) -> int:
+        member = self.members.cities[city]
+        if member.status == Status.EXITED and now > member.exited_at + RESERVE_AFTER_EXIT:
+            return 0
+        return self.reserves[city]
+
+    def withdrawable(self, city: int, now: int) -> int:
+        if self.arrears_of(city):
+            return 0
+        return max(0, self.balances[city] - self.reserve(city, now))
+
+    def position(self, city: int) -> int:
+        return self.balances[city] + self.arrears_due(city) - self.arrears_of(city)

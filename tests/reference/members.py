@@ -1,0 +1,76 @@
+"""Who is a member, and whose keys count (protocol sections 1 and 7)."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+NO_END = 2**40 - 1
+
+
+class Status(IntEnum):
+    """Where a city stands."""
+
+    NONE = 0
+    ACTIVE = 1
+    SUSPENDED = 2
+    EXITED = 3
+
+
+@dataclass(slots=True)
+class IssuerKey:
+    """An issuer key: 20 bytes of address, good from `valid_from` up to, not including, `valid_until`."""
+
+    address: bytes
+    valid_from: int
+    valid_until: int = NO_END
+
+
+@dataclass(slots=True)
+class City:
+    """A city that is or was a member."""
+
+    status: Status = Status.ACTIVE
+    suspended_at: int = 0
+    exited_at: int = 0
+    issuer_keys: dict[int, IssuerKey] = field(default_factory=dict)
+    submitters: set[bytes] = field(default_factory=set)
+
+    def stood_at(self, moment: int, grace: int) -> bool:
+        """Whether the city was active at that time, or so little after that gates couldn't know yet."""
+        return self.status == Status.ACTIVE or moment < self.suspended_at + grace
+
+
+class Members:
+    """All cities ever admitted, by code."""
+
+    def __init__(self) -> None:
+        self.cities: dict[int, City] = {}
+
+    def admit(self, code: int) -> City:
+        assert code not in self.cities
+        self.cities[code] = City()
+        return self.cities[code]
+
+    def suspend(self, code: int, now: int) -> None:
+        city = self.cities[code]
+        assert city.status == Status.ACTIVE
+        city.status, city.suspended_at = Status.SUSPENDED, now
+
+    def reinstate(self, code: int) -> None:
+        city = self.cities[code]
+        assert city.status == Status.SUSPENDED
+        city.status, city.suspended_at = Status.ACTIVE, 0
+
+    def leave(self, code: int, now: int) -> None:
+        """By its own will or by vote; what began its suspension stays, where it leaves suspended."""
+        city = self.cities[code]
+        assert city.status in (Status.ACTIVE, Status.SUSPENDED)
+        if city.status == Status.ACTIVE:
+            city.suspended_at = now
+        city.status, city.exited_at = Status.EXITED, now
+
+    def issuer_key(self, code: int, key_id: int) -> IssuerKey | None:
+        city = self.cities.get(code)
+        return city.issuer_keys.get(key_id) if city else None
+
+    def end_issuer_key(self, code: int, key_id: int, valid_until: int) -> None:
+        self.cities[code].issuer_keys[key_id].valid_until = valid_until
