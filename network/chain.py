@@ -3,16 +3,20 @@
 `python -m network.chain` (`make chain`) runs one in the foreground. Chain id 1337 is what ape takes any local node for.
 """
 
+import atexit
+import contextlib
 import json
+import os
 import platform
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self
 
 import click
 
@@ -44,12 +48,17 @@ def anvil_binary() -> Path:
 class Chain:
     """An anvil process that listens on this machine alone; a context manager.
 
+    The gas price is 0: accounts without ether can send, and `eth_gasPrice` says 0. It ends with the program, at the latest.
+
     Args:
         port: 0 takes a free one, and keeps it for later starts.
-        state: file that blocks, receipts and storage are kept in between runs; None keeps nothing.
+        state: file that blocks, receipts, logs and storage are kept in between runs; None keeps nothing. Storage is the
+            last block's alone: after a restart, calls at older blocks fail.
         block_time: seconds between two blocks; None makes one for each transaction.
         chain_id: of the chain.
         hardfork: the EVM's version.
+        extra: more arguments of anvil.
+        verbose: let anvil write its log to standard output.
     """
 
     def __init__(
@@ -61,6 +70,7 @@ class Chain:
         chain_id: int = CHAIN_ID,
         hardfork: str = "prague",
         extra: tuple[str, ...] = (),
+        verbose: bool = False,
     ) -> None:
         self.port = port or _free_port()
         self._state = state
@@ -68,6 +78,7 @@ class Chain:
         self._chain_id = chain_id
         self._hardfork = hardfork
         self._extra = extra
+        self._verbose = verbose
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -78,28 +89,53 @@ class Chain:
     def command(self) -> list[str]:
         """The command line that runs it."""
         command = [str(anvil_binary()), "--host", HOST, "--port", str(self.port), "--chain-id", str(self._chain_id)]
-        command += ["--hardfork", self._hardfork, "--gas-price", "0", "--block-base-fee-per-gas", "0"]
+        command += ["--hardfork", self._hardfork]
+        command += ["--gas-price", "0", "--block-base-fee-per-gas", "0", "--disable-min-priority-fee"]
         if self._block_time is not None:
             command += ["--block-time", f"{self._block_time:g}"]
         if self._state is not None:
-            self._state.parent.mkdir(parents=True, exist_ok=True)
-            command += ["--state", str(self._state), "--state-interval", str(STATE_INTERVAL)]
+            if self._state.exists():
+                command += ["--load-state", str(self._state)]
+            command += ["--dump-state", str(self._written), "--state-interval", str(STATE_INTERVAL)]
+        if not self._verbose:
+            command.append("--silent")
         return [*command, *self._extra]
 
     def start(self) -> None:
         """Starts the process and waits until it answers.
 
-        Raises NetworkError where the port is taken or it doesn't come up.
+        Raises NetworkError where the port is taken or it doesn't come up, with anvil's own words.
         """
         _require_free(self.port)
-        quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen([*self.command(), "--silent"], stdin=quiet, stdout=quiet, stderr=quiet)
+        self._keep_state()
+        with tempfile.TemporaryFile() as errors:
+            self._process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=None if self._verbose else subprocess.DEVNULL,
+                stderr=errors,
+                process_group=0,  # Ctrl-C is for the program that started it
+            )
+            atexit.register(self.stop)
+            self._wait_until_up(errors)
+
+    def _wait_until_up(self, errors: IO[bytes]) -> None:
         until = time.monotonic() + START_SECONDS
         while not self.answers():
-            if self._process.poll() is not None or time.monotonic() > until:
+            if not self.runs() or time.monotonic() > until:
                 self.kill()
-                raise NetworkError(f"expected a chain at {self.url} within {START_SECONDS:.0f} s, it didn't come up")
-            time.sleep(0.05)
+                errors.seek(0)
+                said = errors.read().decode(errors="replace").strip() or "nothing"
+                raise NetworkError(f"expected a chain at {self.url} within {START_SECONDS:.0f} s; anvil said: {said}")
+            time.sleep(0.02)
+
+    def runs(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def wait(self) -> int:
+        """Waits until the process ends by itself, and returns its exit status."""
+        return self._process.wait() if self._process is not None else 0
 
     def answers(self) -> bool:
         """Whether it answers a request now."""
@@ -120,6 +156,7 @@ class Chain:
         self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:
+        atexit.unregister(self.stop)
         if self._process is None:
             return
         self._process.send_signal(how)
@@ -129,6 +166,22 @@ class Chain:
             self._process.kill()
             self._process.wait()
         self._process = None
+        self._keep_state()
+
+    @property
+    def _written(self) -> Path:
+        """Where anvil writes its state: not in place, for a kill may cut it short."""
+        assert self._state is not None
+        return self._state.with_name(self._state.name + ".written")
+
+    def _keep_state(self) -> None:
+        """Lets what anvil wrote last take the state file's place, if it is whole."""
+        if self._state is None:
+            return
+        self._state.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            json.loads(self._written.read_bytes())
+            os.replace(self._written, self._state)
 
     def __enter__(self) -> Self:
         self.start()
@@ -162,18 +215,26 @@ def _require_free(port: int) -> None:
 @click.option("--port", default=8545, show_default=True)
 @click.option("--state", type=click.Path(path_type=Path), default=Path("out/chain/state.json"), show_default=True)
 @click.option("--block-time", default=1.0, show_default=True, help="Seconds between two blocks.")
-def main(port: int, state: Path, block_time: float) -> None:
-    """Runs a local chain in the foreground; Ctrl-C ends it and keeps its state."""
-    chain = Chain(port=port, state=state, block_time=block_time)
+@click.option("--verbose", is_flag=True, help="Show anvil's log.")
+def main(port: int, state: Path, block_time: float, verbose: bool) -> None:
+    """Runs a local chain in the foreground; Ctrl-C ends it and keeps its state.
+
+    Exit status: 0 ended by a signal, 1 it can't run or ended by itself.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    chain = Chain(port=port, state=state, block_time=block_time, verbose=verbose)
     try:
-        _require_free(port)
-        process = subprocess.Popen(chain.command())
+        chain.start()
+        click.echo(f"chain {CHAIN_ID} at {chain.url}, gas price 0, its state in {state}; Ctrl-C ends it", err=True)
+        raise NetworkError(f"expected anvil to go on; it ended with status {chain.wait()}")
+    except KeyboardInterrupt:
+        chain.stop()
+        click.echo(f"ended; the state is kept in {state}", err=True)
     except (NetworkError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"chain {CHAIN_ID} at {chain.url}, state in {state}; Ctrl-C ends it", err=True)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: process.send_signal(signal.SIGINT))
-    raise SystemExit(max(0, process.wait()))
+    finally:
+        chain.stop()
 
 
 if __name__ == "__main__":
