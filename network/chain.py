@@ -48,7 +48,7 @@ def anvil_binary() -> Path:
 class Chain:
     """An anvil process that listens on this machine alone; a context manager.
 
-    The gas price is 0: accounts without ether can send, and `eth_gasPrice` says 0. It ends with the program, at the latest.
+    The gas price is 0: accounts without ether can send, and `eth_gasPrice` says 0. It ends with its program.
 
     Args:
         port: 0 takes a free one, and keeps it for later starts.
