@@ -316,8 +316,7 @@ class Chain:
             if raw[:4] in self._errors:
                 name, types = self._errors[raw[:4]]
                 values = self._web3.codec.decode(types, raw[4:])
-                shown = tuple(f"0x{v.hex()}" if isinstance(v, bytes) else v for v in values)
-                return ChainRefusalError(name, shown)
+                return ChainRefusalError(name, tuple(map(_shown, types, values)))
         return ChainRefusalError(str(error.message or error))
 
 
@@ -347,3 +346,9 @@ def _rpc_message(error: Web3RPCError) -> str:
     response = error.rpc_response or {}
     detail = response.get("error")
     return str(detail["message"]) if isinstance(detail, Mapping) and "message" in detail else str(error)
+
+
+def _shown(kind: str, value: object) -> object:
+    if kind == "address":
+        return Web3.to_checksum_address(str(value))
+    return _hex(value) if isinstance(value, bytes) else value

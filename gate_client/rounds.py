@@ -23,8 +23,8 @@ ARREARS_EVERY = 30.0
 REFUSED_EVERY = 60.0
 """Seconds after which a batch that the chain refused as a whole is tried again."""
 
-BACK_OFF_FIRST = 0.5
-BACK_OFF_MOST = 8.0
+BACK_OFF_FIRST = 0.25
+BACK_OFF_MOST = 4.0
 """Seconds between two attempts to reach a chain that is away."""
 
 EXIT_ALL_SETTLED = 0
