@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from ape.exceptions import ApeException
+
 from consortium.errors import AccountMissingError
 
 
@@ -18,6 +20,7 @@ class Signers:
         self._accounts = accounts
         self._with_test_accounts = with_test_accounts
         self._by_address: dict[str, Any] | None = None
+        self._unlocked: set[str] = set()
 
     def __contains__(self, address: object) -> bool:
         return address in self._all()
@@ -32,13 +35,19 @@ class Signers:
         Args:
             role: what the account is, such as "admin of Xuzhou".
 
-        Raises AccountMissingError where it isn't among Ape's accounts.
+        A keyfile account signs unattended where its passphrase is in the environment variable that Ape defines for it;
+        else Ape asks.
+
+        Raises AccountMissingError where it isn't among Ape's accounts, or that passphrase is wrong.
         """
         account = self._all().get(address)
         if account is None:
             raise AccountMissingError(
                 f"expected the account {address} ({role}) among Ape's accounts, {how_to_get(address)}"
             )
+        if address not in self._unlocked:
+            _sign_unattended(account)
+            self._unlocked.add(address)
         return account
 
     def by_alias(self, alias: str) -> str:
@@ -57,8 +66,6 @@ class Signers:
     def _all(self) -> dict[str, Any]:
         if self._by_address is None:
             found = {str(account.address): account for account in self._accounts}
-            for account in found.values():
-                _sign_without_asking(account)
             if self._with_test_accounts:
                 found |= {str(account.address): account for account in self._accounts.test_accounts}
             self._by_address = found
@@ -73,7 +80,14 @@ def how_to_get(address: str) -> str:
     )
 
 
-def _sign_without_asking(account: Any) -> None:
-    """Lets a keyfile account sign unattended where its passphrase is in the environment variable of Ape's for it."""
-    if os.environ.get(f"APE_ACCOUNTS_{account.alias}_PASSPHRASE") and hasattr(account, "set_autosign"):
+def _sign_unattended(account: Any) -> None:
+    variable = f"APE_ACCOUNTS_{account.alias}_PASSPHRASE"
+    if not os.environ.get(variable) or not hasattr(account, "set_autosign"):
+        return
+    try:
         account.set_autosign(True)
+    except ApeException as error:
+        raise AccountMissingError(
+            f"expected the passphrase of {account.alias} ({account.address}) in {variable}, it opens nothing: {error}. "
+            "Correct it, or unset it to be asked"
+        ) from error

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import pytest
+from ape_accounts.accounts import InvalidPasswordError
 
 from consortium.accounts import Signers
 from consortium.chain import Chain
@@ -67,11 +68,24 @@ def test_a_missing_account_is_named_with_its_role_and_how_to_import_it(manager: 
 def test_a_keyfile_signs_unattended_only_where_its_passphrase_is_in_the_environment(
     manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Signers(manager, with_test_accounts=False).has(SHANGHAI)
+    Signers(manager, with_test_accounts=False).require(SHANGHAI, "admin of Shanghai")
     assert not manager.keyfiles[0].autosigns
     monkeypatch.setenv("APE_ACCOUNTS_shanghai_PASSPHRASE", "secret")
-    Signers(manager, with_test_accounts=False).has(SHANGHAI)
+    signers = Signers(manager, with_test_accounts=False)
+    assert signers.has(SHANGHAI)
+    assert not manager.keyfiles[0].autosigns  # it isn't needed yet
+    signers.require(SHANGHAI, "admin of Shanghai")
     assert manager.keyfiles[0].autosigns
+
+
+def test_a_wrong_passphrase_is_named_with_its_variable(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(enabled: bool) -> None:
+        raise InvalidPasswordError
+
+    monkeypatch.setattr(manager.keyfiles[0], "set_autosign", refuse)
+    monkeypatch.setenv("APE_ACCOUNTS_shanghai_PASSPHRASE", "wrong")
+    with pytest.raises(AccountMissingError, match=r"in APE_ACCOUNTS_shanghai_PASSPHRASE, it opens nothing"):
+        Signers(manager, with_test_accounts=False).require(SHANGHAI, "admin of Shanghai")
 
 
 def chain(manager: Manager, *, local: bool) -> Chain:
