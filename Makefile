@@ -1,14 +1,18 @@
 # Every target sets up what it needs; `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,14))' 2>/dev/null && echo $$p && break; done)
 PORT ?= 8545
 BIN := .venv/bin
 PACKAGES := interline gate_client issuer_client ledger consortium network demo
 PYTHON_CODE := $(PACKAGES) scripts tests bench cities
+ANVIL := $(shell uname -s | tr A-Z a-z)-$(shell uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --custom-compile-command "make lock" $(LOCK_FLAGS)
 SOLIDITY := 'contracts/*.sol' 'contracts/interfaces/*.sol' 'contracts/libraries/*.sol'
 
-.PHONY: help setup demo test test-crash lint format compile abi chain bench clean
+.PHONY: help setup lock demo test test-crash test-gate lint format compile abi chain bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,10 +20,11 @@ help: ## List the targets
 setup: .venv/.ready node_modules/.ready ## Install everything into .venv and node_modules (quick the second time)
 
 .venv/.installed: requirements/dev.lock
-	@test -n "$(PYTHON)" || { echo "expected Python 3.11, 3.12 or 3.13, found none: install one, or name it: make PYTHON=..."; exit 2; }
-	@echo "setup: Python packages into .venv (a minute or so)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@test -n "$(PYTHON)" || { echo "expected Python 3.11, 3.12 or 3.13 on the PATH, found none; install one, or name it: make setup PYTHON=…"; exit 2; }
+	@echo "setup: Python packages into .venv (a minute or two)"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 2; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes --progress-bar off -r $< | awk \
+	  '/^Collecting/ { if (++n % 20 == 0) print "setup:   " n " packages fetched" } /^Installing/ { print "setup:   installing " n } { fflush() }'
 	@touch $@
 
 .venv/.ready: .venv/.installed pyproject.toml network/set_up.py
@@ -27,11 +32,19 @@ setup: .venv/.ready node_modules/.ready ## Install everything into .venv and nod
 	@$(BIN)/python network/set_up.py
 	@touch $@
 
-node_modules/.ready: package-lock.json
-	@node -e 'if (parseInt(process.versions.node) < 20) { console.error("expected Node 20 or later, found " + process.version); process.exit(2) }' || { echo "setup needs Node 20 or later with npm"; exit 2; }
+# The lock was made where npm had anvil for Linux on amd64 alone; elsewhere the same version is fetched by its own name.
+node_modules/.ready: package.json package-lock.json .npmrc
+	@node -e 'if (parseInt(process.versions.node) < 20) throw process.version' 2>/dev/null && npm --version >/dev/null 2>&1 || \
+	  { echo "expected Node 20 or later with npm, found $$(node --version 2>/dev/null || echo none); install it"; exit 2; }
 	@echo "setup: compiler, local chain and contract libraries into node_modules"
-	@npm install --no-save --no-audit --no-fund --loglevel=error
+	@npm ci --no-audit --no-fund --loglevel=error
+	@test -d node_modules/@foundry-rs/anvil-$(ANVIL) || npm install --no-save --no-audit --no-fund --loglevel=error @foundry-rs/anvil-$(ANVIL)@1.7.1
 	@touch $@
+
+lock: ## Write the lock files anew from pyproject.toml and package.json (needs uv; LOCK_FLAGS=--upgrade)
+	@$(LOCK) --extra consortium --extra dev --override requirements/overrides.txt pyproject.toml -o requirements/dev.lock
+	@$(LOCK) --constraint requirements/dev.lock pyproject.toml -o requirements/gate.lock
+	@npm install --package-lock-only --no-audit --no-fund
 
 .build/.ready: .venv/.ready node_modules/.ready $(shell find contracts -name '*.sol') ape-config.yaml
 	@$(BIN)/ape compile
@@ -47,6 +60,16 @@ test: .build/.ready ## All tests but the long ones
 
 test-crash: .build/.ready ## Kill gates and submitters at random moments, at least 100 times
 	@$(BIN)/pytest -m crash
+
+test-gate: ## Install the gate without ape, from requirements/gate.lock, and start it
+	@test -n "$(PYTHON)" || { echo "expected Python 3.11, 3.12 or 3.13 on the PATH"; exit 2; }
+	@rm -rf out/gate-alone && $(PYTHON) -m venv out/gate-alone
+	@out/gate-alone/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/gate.lock
+	@out/gate-alone/bin/pip install --quiet --disable-pip-version-check --no-deps .
+	@out/gate-alone/bin/pip check
+	@! out/gate-alone/bin/python -c 'import ape' 2>/dev/null
+	@cd out/gate-alone && bin/gate-client --help >/dev/null && bin/issuer-client --help >/dev/null
+	@echo "the gate and the ticket office run without ape"
 
 lint: setup ## Style and types of Python, Solidity and the foreign client
 	@$(BIN)/ruff check $(PYTHON_CODE)
