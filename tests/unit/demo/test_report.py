@@ -1,0 +1,54 @@
+"""The demo's own judgement of its run: each thing that can be wrong is found, and named."""
+
+from typing import Any
+
+import pytest
+
+from demo.report import percentile, shortfalls
+
+
+@pytest.fixture
+def report() -> dict[str, Any]:
+    """A run of two cities in which all is well."""
+    return {
+        "cities": ["Shanghai", "Hangzhou"],
+        "directed_pairs": 2,
+        "rides_taken": 20,
+        "rides_settled": 20,
+        "rides_rejected": 1,
+        "rides_rejected_by_reason": {"TooLate": 1},
+        "balances": {"Shanghai": 4_999_000, "Hangzhou": 5_001_000},
+        "held": 10_000_000,
+        "tokens_held": 10_000_000,
+        "seconds_tap_to_balance": {"p50": 0.7, "p99": 1.6},
+    }
+
+
+def test_a_run_in_which_all_is_well_has_no_shortfall(report: dict[str, Any]) -> None:
+    assert shortfalls(report) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("balances", {"Shanghai": 4_999_000, "Hangzhou": 5_000_999}, "balances add up to 9999999 fen"),
+        ("tokens_held", 9_999_999, "9999999 in tokens"),
+        ("rides_settled", 19, "20 rides were taken, 19 settled"),
+        ("directed_pairs", 1, "1 directed pairs have rides"),
+        ("rides_rejected", 2, "2 rides were refused"),
+        ("seconds_tap_to_balance", {"p50": 0.7, "p99": 3.01}, "takes 3.01 s"),
+    ],
+)
+def test_each_shortfall_is_named(report: dict[str, Any], field: str, value: object, words: str) -> None:
+    [found] = shortfalls(report | {field: value})
+    assert words in found
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(50, 50), (99, 99), (100, 100), (1, 1)])
+def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(percent: int, expected: int) -> None:
+    assert percentile(list(range(100, 0, -1)), percent) == expected
+
+
+def test_a_percentile_of_few_values_is_never_below_them() -> None:
+    assert percentile([3.0], 99) == 3.0
+    assert percentile([1.0, 2.0], 99) == 2.0
