@@ -83,9 +83,9 @@ class Network:
     def web3(self) -> Web3:
         return Web3(HTTPProvider(self.url))
 
-    def contract(self, name: str) -> Any:
-        """A contract of the deployment."""
-        address = json.loads((self.deployments / "local.json").read_text())["contracts"][name]["address"]
+    def contract(self, name: str, deployment: str = "local") -> Any:
+        """A contract of a deployment."""
+        address = json.loads((self.deployments / f"{deployment}.json").read_text())["contracts"][name]["address"]
         return self.web3.eth.contract(address=address, abi=load_abi(name))
 
 
@@ -183,8 +183,11 @@ def test_a_deployment_killed_half_way_is_finished_by_the_next_run(network: Netwo
     finished = network.run("deploy", "--deployment", "killed", "--json")
     assert finished.status == 0, finished.err
     assert not any(it["what"].startswith("deploy ") for it in finished.document["transactions"])
-    books = network.run("balances", "--deployment", "killed", "--json").document
-    assert [(city["name"], city["balance"]) for city in books["cities"]] == [(name, 5_000_000) for name in FOUNDERS]
+    house = network.contract("Clearinghouse", "killed")
+    deposits = house.events.Deposited().get_logs(from_block=0)
+    assert [(it["args"]["city"], it["args"]["amount"]) for it in deposits] == [
+        (load_city(REPOSITORY / city_file(name)).code, 5_000_000) for name in FOUNDERS
+    ]
 
 
 # ---------------------------------------------------------------- onboard
@@ -223,12 +226,10 @@ def test_propose_approve_and_complete_are_steps_of_different_people(consortium: 
     assert f"has 1 of the {needed} votes it needs" in waiting.err
     assert waiting.document[0]["transactions"] == []
 
-    one = consortium.run("onboard", "approve", nanjing, "--as", "3302", "--json")
-    assert [it["sender"] for it in one.document[0]["transactions"]] == [admin_of("Ningbo")]
     rest = consortium.run("onboard", "approve", nanjing, "--json")
     assert rest.status == 0, rest.err
     assert rest.document[0]["votes"] == {"cast": needed, "needed": needed}
-    assert len(rest.document[0]["transactions"]) == needed - 2
+    assert len(rest.document[0]["transactions"]) == needed - 1
 
     complete = consortium.run("onboard", "complete", nanjing)
     assert complete.status == 0, complete.err
@@ -297,17 +298,12 @@ def test_what_only_absent_accounts_can_sign_is_named_and_the_rest_is_done(
 # ---------------------------------------------------------------- balances
 
 
-def test_balances_shows_a_table_and_a_document_with_the_proof(consortium: Network) -> None:
+def test_balances_add_up_to_what_is_held(consortium: Network) -> None:
     books = consortium.run("balances", "--json").document
     assert sum(city["balance"] for city in books["cities"]) == books["held"] <= books["tokens_held"]
     assert set(books["cities"][0]) == {"code", "name", "balance", "position", "arrears_owed", "arrears_due"}
     shanghai = {"code": 3100, "name": "Shanghai", "balance": 5_000_000, "position": 5_000_000}
     assert books["cities"][0] == {**shanghai, "arrears_owed": 0, "arrears_due": 0}
-
-    table = consortium.run("balances")
-    assert table.status == 0
-    assert "50,000.00" in table.out
-    assert "adds up" in table.out
 
 
 def test_balances_fails_where_tokens_fall_short_of_what_is_held(consortium: Network) -> None:
