@@ -7,7 +7,6 @@ PORT ?= 8545
 BIN := .venv/bin
 PACKAGES := interline gate_client issuer_client ledger consortium network demo
 PYTHON_CODE := $(PACKAGES) scripts tests bench cities
-ANVIL := $(shell uname -s | tr A-Z a-z)-$(shell uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --custom-compile-command "make lock" $(LOCK_FLAGS)
 SOLIDITY := 'contracts/*.sol' 'contracts/interfaces/*.sol' 'contracts/libraries/*.sol'
@@ -32,13 +31,12 @@ setup: .venv/.ready node_modules/.ready ## Install everything into .venv and nod
 	@$(BIN)/python network/set_up.py
 	@touch $@
 
-# The lock was made where npm had anvil for Linux on amd64 alone; elsewhere the same version is fetched by its own name.
+# Not `npm ci`: the lock holds anvil for Linux on amd64 alone, and npm adds what it lacks on other platforms.
 node_modules/.ready: package.json package-lock.json .npmrc
 	@node -e 'if (parseInt(process.versions.node) < 20) throw process.version' 2>/dev/null && npm --version >/dev/null 2>&1 || \
 	  { echo "expected Node 20 or later with npm, found $$(node --version 2>/dev/null || echo none); install it"; exit 2; }
 	@echo "setup: compiler, local chain and contract libraries into node_modules"
-	@npm ci --no-audit --no-fund --loglevel=error
-	@test -d node_modules/@foundry-rs/anvil-$(ANVIL) || npm install --no-save --no-audit --no-fund --loglevel=error @foundry-rs/anvil-$(ANVIL)@1.7.1
+	@npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 lock: ## Write the lock files anew from pyproject.toml and package.json (needs uv; LOCK_FLAGS=--upgrade)
