@@ -5,6 +5,8 @@ import os
 import pty
 import sqlite3
 import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -23,9 +25,9 @@ DOMAIN = Domain(CHAIN_ID, CLEARINGHOUSE)
 
 
 def decoded(path: Path) -> str:
-    """The text of the one symbol in a picture."""
+    """The text of the one QR symbol in a picture."""
     with Image.open(path) as image:
-        (barcode,) = zxingcpp.read_barcodes(image)
+        (barcode,) = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.QRCode)
     return barcode.text
 
 
@@ -226,6 +228,8 @@ def test_the_password_is_asked_for_at_a_terminal_and_not_shown(desk: Desk) -> No
     shown = b""
     while b"Password of" not in shown:
         shown += os.read(terminal, 1024)
+    while termios.tcgetattr(terminal)[3] & termios.ECHO:
+        time.sleep(0.01)  # what is typed before the echo is off would be thrown away
     os.write(terminal, f"{PASSWORD}\n".encode())
     try:
         while piece := os.read(terminal, 1024):
