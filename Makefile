@@ -87,8 +87,8 @@ abi: .build/.ready ## Write interline/abi from the compiled contracts
 chain: setup ## A local chain in the foreground: id 1337, gas price 0, 1 s blocks (PORT=8545)
 	@$(BIN)/python -m network.chain --port $(PORT)
 
-bench: .build/.ready ## Gas, verification and tap benchmarks into bench/results
-	@$(BIN)/python -m bench
+bench: .build/.ready ## Gas, verification and tap benchmarks into bench/results (BENCH=--quick: into out/bench)
+	@$(BIN)/python -m bench $(BENCH)
 
 clean: ## Remove what setup, builds and runs made
 	rm -rf .venv node_modules .build out contracts/.cache build *.egg-info .pytest_cache .mypy_cache .ruff_cache
