@@ -94,13 +94,14 @@ def page(found: dict[str, Any]) -> str:
         (name, *(f"{spread[key]:.0f}" for key in ("best", "median", "worst")))
         for name, spread in found["process_milliseconds"].items()
     ]
-    tap = found["milliseconds"][TAP]
+    tap, bound, sync = (found["milliseconds"][name] for name in (TAP, BOUND, SYNC))
     return (
         f"# A tap\n\nMade by `{found['command']}` on {machine_line(found)} Disk: {found['disk']}.\n\n"
         f"A tap takes {tap['median']:.1f} ms at the median and {tap['p99']:.1f} ms at the 99th percentile: "
         f"{found['ratio']['median']:.2f} times what the decoder, the two signature checks and one synced write take on "
-        f"this machine. {found['taps']} entries, each a PNG of {found['frame'][0]} x {found['frame'][1]}, through "
-        f"`gate_client.gate.Gate`, in turns with the other lines.\n\n"
+        f"this machine. (The bound's own 99th percentile was {bound['p99']:.1f} ms in this run, a synced write's "
+        f"{sync['p99']:.1f}.) {found['taps']} entries, each a PNG of {found['frame'][0]} x {found['frame'][1]}, "
+        f"through `gate_client.gate.Gate`, in turns with the other lines.\n\n"
         "Best seen elsewhere (quoted, not measured here): median 3.2, p99 4.9 for the same work; 240 for a whole gate, "
         "500 is the limit in London.\n\n"
         + table(("milliseconds", *columns), rows)

@@ -171,7 +171,7 @@ class _Round:
             return ECRECOVER
         if step.op == "KECCAK256":
             return HASHING
-        if step.op == "MSTORE":
+        if step.op in ("MSTORE", "MCOPY"):
             return self._purpose_of_store(index)
         if step.op in ("JUMP", "JUMPDEST"):
             return LOOP
