@@ -63,7 +63,7 @@ test-gate: ## Install the gate without ape, from requirements/gate.lock, and sta
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11, 3.12 or 3.13 on the PATH"; exit 2; }
 	@rm -rf out/gate-alone && $(PYTHON) -m venv out/gate-alone
 	@out/gate-alone/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/gate.lock
-	@out/gate-alone/bin/pip install --quiet --disable-pip-version-check --no-deps .
+	@out/gate-alone/bin/pip install --quiet --disable-pip-version-check --no-deps . && rm -rf build
 	@out/gate-alone/bin/pip check
 	@! out/gate-alone/bin/python -c 'import ape' 2>/dev/null
 	@cd out/gate-alone && bin/gate-client --help >/dev/null && bin/issuer-client --help >/dev/null
