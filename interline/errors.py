@@ -27,3 +27,7 @@ class CityFileError(InterlineError):
 
 class MoneyError(InterlineError, ValueError):
     """An amount that is not whole fen."""
+
+
+class SettingsError(InterlineError):
+    """A file of settings is missing, damaged, or says something that can't be."""
