@@ -7,7 +7,6 @@ storage, and the members are given the vectors' keys.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,7 @@ class ForeignWorld:
 
 
 @pytest.fixture
-def foreign(world: World) -> Iterator[ForeignWorld]:
+def foreign(world: World) -> ForeignWorld:
     codes = {code["ticket"]["issuer"] for code in CODES} | {code["ticket"]["operator"] for code in CODES}
     cities = {code: City(code, f"City {code}", place) for place, code in enumerate(sorted(codes))}
     node = world.node
@@ -69,7 +68,7 @@ def foreign(world: World) -> Iterator[ForeignWorld]:
     clearinghouse = node.contract(address, model.abi)
     assert (clearinghouse.maxFare(), clearinghouse.grace()) == (model.maxFare(), model.grace())
     node.mine(at=SHOWN + 3600)
-    yield ForeignWorld(clearinghouse, Domain(CHAIN_ID, parse_address(address)), cities)
+    return ForeignWorld(clearinghouse, Domain(CHAIN_ID, parse_address(address)), cities)
 
 
 def test_the_domain_is_the_vectors(foreign: ForeignWorld) -> None:

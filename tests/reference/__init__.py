@@ -1,11 +1,12 @@
 """The ledger in plain Python, that the contracts are compared with. See README.md."""
 
-from tests.reference.ledger import BatchRefused, Ledger, NotAllowed, PairTotal, Parameters, Settlement
+from tests.reference.ledger import BatchRefused, Cause, Ledger, NotAllowed, PairTotal, Parameters, Settlement
 from tests.reference.members import City, IssuerKey, Members, Status
 from tests.reference.rules import Judgement, reason_for
 
 __all__ = [
     "BatchRefused",
+    "Cause",
     "City",
     "IssuerKey",
     "Judgement",

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import groupby
 
 from interline.batch import Batch, outcome
@@ -17,12 +18,22 @@ from tests.reference.rules import DAY, Judgement, reason_for
 RESERVE_AFTER_EXIT = 45 * DAY
 
 
-class BatchRefused(Exception):
-    """A whole batch is refused; `cause` is one of the causes of section 6."""
+class Cause(StrEnum):
+    """Why a whole batch is refused."""
 
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
+    MALFORMED = "its bytes or order are malformed"
+    SIGNATURE_LENGTH = "its signature is not 64 bytes"
+    NOT_A_MEMBER = "the operator was never a member"
+    NOT_A_SUBMITTER = "its signature is not by a submitter of that operator"
+    ALREADY_SETTLED = "the batch is already there"
+
+
+class BatchRefused(Exception):
+    """A whole batch is refused; `causes` are all that apply, of which the protocol prefers none."""
+
+    def __init__(self, causes: frozenset[Cause]) -> None:
+        super().__init__(", ".join(sorted(causes)))
+        self.causes = causes
 
 
 class NotAllowed(Exception):
@@ -87,9 +98,11 @@ class Ledger:
         """Settle a batch's bytes at block time `now`.
 
         Raises:
-            BatchRefused: malformed, bad signature length, operator not a member, not a submitter, already settled.
+            BatchRefused: the whole batch is.
         """
-        batch = self._accept(data, signature)
+        if causes := self._causes(data, signature):
+            raise BatchRefused(causes)
+        batch = Batch.from_bytes(data)
         settled, refused = self._judge_rides(batch, now)
         pairs = self._post(batch.operator, settled)
         if settled:
@@ -105,22 +118,28 @@ class Ledger:
             settled_serials=tuple((issuer, batch.operator, ride.serial) for issuer, ride in settled),
         )
 
-    def _accept(self, data: bytes, signature: bytes) -> Batch:
+    def _causes(self, data: bytes, signature: bytes) -> frozenset[Cause]:
+        causes = set()
         try:
-            batch = Batch.from_bytes(data)
-        except MalformedError as error:
-            raise BatchRefused("malformed") from error
+            Batch.from_bytes(data)
+        except MalformedError:
+            causes.add(Cause.MALFORMED)
         if len(signature) != 64:
-            raise BatchRefused("signature length")
-        operator = self.members.cities.get(batch.operator)
-        if operator is None:
-            raise BatchRefused("never a member")
-        signer = recover_address(batch_digest(self.domain, batch.operator, keccak256(data)), signature)
-        if signer is None or signer not in operator.submitters:
-            raise BatchRefused("not a submitter")
-        if batch.id in self.batches:
-            raise BatchRefused("already settled")
-        return batch
+            causes.add(Cause.SIGNATURE_LENGTH)
+        if len(data) >= 2:
+            operator = self.members.cities.get(int.from_bytes(data[:2], "big"))
+            if operator is None:
+                causes.add(Cause.NOT_A_MEMBER)
+            if operator is None or self.signer_of(data, signature) not in operator.submitters:
+                causes.add(Cause.NOT_A_SUBMITTER)
+        if keccak256(data) in self.batches:
+            causes.add(Cause.ALREADY_SETTLED)
+        return frozenset(causes)
+
+    def signer_of(self, data: bytes, signature: bytes) -> bytes | None:
+        """Who signed a batch's bytes: 20 bytes, or None if nobody could have."""
+        operator = int.from_bytes(data[:2], "big")
+        return recover_address(batch_digest(self.domain, operator, keccak256(data)), signature)
 
     def _judge_rides(self, batch: Batch, now: int) -> tuple[list[tuple[int, Ride]], list[tuple[int, RideReason]]]:
         settled: list[tuple[int, Ride]] = []

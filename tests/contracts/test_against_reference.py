@@ -1,0 +1,226 @@
+"""The contracts, compared with the reference ledger on a random history of at least 300 batches.
+
+Every event, return value, balance, arrears, reserve, position, batch and serial is compared after every step, and the
+invariants of tests/reference/README.md hold all along. INTERLINE_SEED chooses another history.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+from interline.batch import Batch
+from interline.domain import batch_digest
+from interline.hashing import keccak256
+from interline.reasons import RideReason
+from interline.ride import RIDE_BYTES
+from interline.signatures import sign_compact
+from network.accounts import Role
+from tests.contracts.history import FOUNDERS, History, found
+from tests.contracts.random_rides import RideMaker
+from tests.contracts.story import DAY, HOUR, LANZHOU, STRANGER_KEY, City, World
+from tests.reference import Status
+
+BATCHES = 330
+FEWEST_OF_EACH_REASON = 20
+DEFAULT_SEED = 20191201
+
+WHOLE_REFUSALS = {
+    "MalformedBatch",
+    "OutOfOrder",
+    "TooManyRides",
+    "OwnTickets",
+    "InvalidSignatureLength",
+    "OperatorNotMember",
+    "NotSubmitter",
+    "BatchAlreadySettled",
+}
+
+
+class Fate:
+    """Chooses what happens next."""
+
+    def __init__(self, seed: int, history: History) -> None:
+        self.random = Random(seed)
+        self.history = history
+        self.rides = RideMaker(self.random, history.ledger, FOUNDERS, LANZHOU)
+
+    def next_step(self) -> None:
+        """Some time passes, and something happens."""
+        self.history.now += self.random.choice([0, 1, 60, 300, 900, HOUR])
+        acts = {
+            self.send_batch: 60,
+            self.send_what_is_refused: 12,
+            self.deposit: 12,
+            self.withdraw: 8,
+            self.pay_arrears: 8,
+            self.settle_up: 6,
+            self.suspend_or_reinstate: 6,
+            self.end_key: 1,
+            self.switch_submitter: 3,
+            self.set_reserve: 2,
+            self.set_parameters: 2,
+            self.wait: 2,
+            self.leave: 1,
+        }
+        [act] = self.random.choices(list(acts), list(acts.values()))
+        act()
+
+    # ------------------------------------------------------------ batches
+
+    def send_batch(self) -> None:
+        operator = self._anyone()
+        batch = self.rides.batch(operator, self.history.now)
+        self.history.settle(batch.to_bytes(), self._sign(operator, batch.to_bytes()))
+
+    def send_what_is_refused(self) -> None:
+        """Bytes or a signature that are wrong as a whole, in most cases."""
+        operator = self._anyone()
+        data = self.rides.batch(operator, self.history.now).to_bytes()
+        how = self.random.randrange(9)
+        if how < 4:
+            data = self._break(data, operator)
+            self.history.settle(data, self._sign(operator, data))
+        elif how == 4:
+            self.history.settle(data, (self._sign(operator, data) * 2)[: self.random.choice([0, 63, 65, 128])])
+        elif how == 5:
+            self.history.settle(data, self._sign(self._anyone(), data))
+        elif how == 6:
+            digest = batch_digest(self.history.ledger.domain, operator.code, keccak256(data))
+            signature = self.random.choice([bytes(64), self.random.randbytes(64), sign_compact(STRANGER_KEY, digest)])
+            self.history.settle(data, signature)
+        elif how == 7:
+            data = self.rides.batch(LANZHOU, self.history.now).to_bytes()
+            self.history.settle(data, self._sign(LANZHOU, data))
+        elif self.history.sent:
+            self.history.settle(*self.random.choice(self.history.sent))
+
+    def _break(self, data: bytes, operator: City) -> bytes:
+        how = self.random.randrange(7)
+        if how == 0:
+            return data[: self.random.randrange(len(data))]
+        if how == 1:
+            return data + self.random.randbytes(self.random.choice([1, 4, 5, RIDE_BYTES, 5 + RIDE_BYTES]))
+        if how == 2:
+            place = self.random.randrange(len(data))
+            return data[:place] + bytes([data[place] ^ 1 << self.random.randrange(8)]) + data[place + 1 :]
+        if how == 3:  # the last ride once more
+            return data[:5] + bytes([data[5], data[6] + 1]) + data[7:] + data[-RIDE_BYTES:]
+        if how == 4:  # the first group once more
+            group = data[2 : 7 + RIDE_BYTES * int.from_bytes(data[5:7], "big")]
+            return data[:2] + group + data[2:]
+        if how == 5:  # its own tickets
+            return data[:2] + operator.code.to_bytes(2, "big") + data[4:]
+        first = data[7 : 7 + RIDE_BYTES]
+        rides = b"".join(serial.to_bytes(5, "big") + first[5:] for serial in range(1001))
+        return data[:5] + (1001).to_bytes(2, "big") + rides
+
+    def _sign(self, signer: City, data: bytes) -> bytes:
+        """The signer's submitter's signature for the operator that the bytes name."""
+        operator = int.from_bytes(data[:2], "big")
+        digest = batch_digest(self.history.ledger.domain, operator, keccak256(data))
+        return sign_compact(signer.key(Role.SUBMITTER), digest)
+
+    # ------------------------------------------------------------ the rest of life
+
+    def deposit(self) -> None:
+        self.history.deposit(self._anyone(), self.random.choice([100, 5_000, 200_000]))
+
+    def withdraw(self) -> None:
+        city = self._anyone()
+        most = self.history.ledger.withdrawable(city.code, self.history.now)
+        self.history.withdraw(city, max(1, self.random.choice([1, most // 2, most, most + 1, most + 10_000])))
+
+    def pay_arrears(self) -> None:
+        owed = [pair for pair, amount in self.history.ledger.arrears.items() if amount]
+        if owed and self.random.random() < 0.7:
+            debtor, creditor = self.random.choice(sorted(owed))
+            by_code = {city.code: city for city in FOUNDERS}
+            self.history.pay_arrears(by_code[debtor], by_code[creditor])
+        else:
+            self.history.pay_arrears(self._anyone(), self._anyone())
+
+    def settle_up(self) -> None:
+        """A debtor deposits what it owes, and its creditors are paid."""
+        debtor, ledger = self._anyone(), self.history.ledger
+        if owed := ledger.arrears_of(debtor.code):
+            self.history.deposit(debtor, owed)
+            for creditor in FOUNDERS:
+                if ledger.arrears[debtor.code, creditor.code]:
+                    self.history.pay_arrears(debtor, creditor)
+
+    def suspend_or_reinstate(self) -> None:
+        suspended = [city for city in FOUNDERS if self._status(city) == Status.SUSPENDED]
+        city = suspended[0] if len(suspended) > 1 else self._anyone()
+        match self._status(city):
+            case Status.SUSPENDED:
+                self.history.reinstate(city)
+            case Status.ACTIVE if self._how_many(Status.ACTIVE) > 4:
+                self.history.suspend(city)
+
+    def leave(self) -> None:
+        city = self._anyone()
+        if not self._how_many(Status.EXITED) and self.history.batches > 0.8 * BATCHES:
+            self.history.leave(city)
+
+    def end_key(self) -> None:
+        """The second key only, so that there are always good tickets."""
+        city = self._anyone()
+        now = self.history.now
+        key = self.history.ledger.members.cities[city.code].issuer_keys[2]
+        if key.valid_until > now:
+            self.history.end_key(city, 2, self.random.choice([now, (now + key.valid_until) // 2]))
+
+    def switch_submitter(self) -> None:
+        absent = [city for city in FOUNDERS if not self.history.ledger.members.cities[city.code].submitters]
+        self.history.switch_submitter(absent[0] if absent else self._anyone())
+
+    def set_reserve(self) -> None:
+        self.history.set_reserve(self._anyone(), self.random.choice([0, 1_000, 50_000]))
+
+    def set_parameters(self) -> None:
+        max_fare, grace = self.random.choice([1_000, 2_500, 20_000]), self.random.choice([HOUR, DAY, 3 * DAY])
+        self.history.set_parameters(max_fare, grace, self.random.choice([5 * DAY, 30 * DAY]))
+
+    def wait(self) -> None:
+        self.history.wait(self.random.choice([HOUR, DAY, 3 * DAY]))
+
+    # ------------------------------------------------------------ who
+
+    def _anyone(self) -> City:
+        return self.random.choice(FOUNDERS)
+
+    def _status(self, city: City) -> Status:
+        return self.history.ledger.members.cities[city.code].status
+
+    def _how_many(self, status: Status) -> int:
+        return sum(self._status(city) == status for city in FOUNDERS)
+
+
+def test_the_contracts_do_what_the_reference_does_on_random_histories(world: World) -> None:
+    """Mistake 14, and whatever else nobody thought of."""
+    seed = int(os.environ.get("INTERLINE_SEED", DEFAULT_SEED))
+    print(f"seed {seed}; the same again with INTERLINE_SEED={seed}")
+    history = found(world)
+    fate = Fate(seed, history)
+    while history.batches < BATCHES:
+        fate.next_step()
+    history.compare_all_that_settled()
+
+    refused = {reason.name: history.reasons[reason] for reason in RideReason}
+    print(f"{history.settled_rides} rides settled in {history.batches} batches; refused: {refused}")
+    print(f"whole batches refused: {dict(history.causes)}; acts: {dict(history.acts)}")
+    rare = {reason.name for reason in RideReason if history.reasons[reason] < FEWEST_OF_EACH_REASON}
+    assert not rare, f"expected each reason {FEWEST_OF_EACH_REASON} times or more, {rare} came less often"
+    assert history.settled_rides > 1_000
+    assert set(history.causes) == WHOLE_REFUSALS
+    for act in ("pay arrears", "withdraw", "refused withdrawal", "suspend", "reinstate", "set parameters"):
+        assert history.acts[act], f"expected a history in which somebody does {act!r}"
+
+
+def test_a_batch_is_the_same_bytes_for_both_sides(world: World) -> None:
+    """Or else the comparison would compare nothing."""
+    history = found(world)
+    maker = RideMaker(Random(1), history.ledger, FOUNDERS, LANZHOU)
+    batch = maker.batch(FOUNDERS[0], history.now)
+    assert Batch.from_bytes(batch.to_bytes()) == batch
