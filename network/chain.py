@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import platform
+import random
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ CHAIN_ID: Final = 1337
 HOST: Final = "127.0.0.1"
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 STATE_INTERVAL: Final = 5  # seconds between two writes of the state, so that a killed chain loses little
+PORTS: Final = range(20_000, 32_000)  # below those that systems give to outgoing connections
 START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 30.0
 
@@ -114,7 +116,6 @@ class Chain:
                 stdin=subprocess.DEVNULL,
                 stdout=None if self._verbose else subprocess.DEVNULL,
                 stderr=errors,
-                process_group=0,  # Ctrl-C is for the program that started it
             )
             atexit.register(self.stop)
             self._wait_until_up(errors)
@@ -194,21 +195,26 @@ class Chain:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, of those that no outgoing connection takes while the chain is stopped."""
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        if _is_free(port):
+            return port
+    raise NetworkError(f"expected a free port from {PORTS[0]} to {PORTS[-1]}, found none")
 
 
-def _require_free(port: int) -> None:
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError as error:
-            raise NetworkError(
-                f"port {port} is taken; end what listens there, or choose another: `make chain PORT=…`"
-            ) from error
+        except OSError:
+            return False
+    return True
+
+
+def _require_free(port: int) -> None:
+    if not _is_free(port):
+        raise NetworkError(f"port {port} is taken; end what listens there, or choose another: `make chain PORT=…`")
 
 
 @click.command()
@@ -221,11 +227,12 @@ def main(port: int, state: Path, block_time: float, verbose: bool) -> None:
 
     Exit status: 0 ended by a signal, 1 it can't run or ended by itself.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     chain = Chain(port=port, state=state, block_time=block_time, verbose=verbose)
     try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # anvil takes this over: a closed terminal would end it unsaved
         chain.start()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # Ctrl-C too: scripts' background jobs ignore it
+            signal.signal(number, signal.default_int_handler)
         click.echo(f"chain {CHAIN_ID} at {chain.url}, gas price 0, its state in {state}; Ctrl-C ends it", err=True)
         raise NetworkError(f"expected anvil to go on; it ended with status {chain.wait()}")
     except KeyboardInterrupt:

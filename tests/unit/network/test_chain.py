@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,31 +16,21 @@ from web3.exceptions import Web3RPCError
 
 import network.chain as chain_module
 from network.accounts import test_address
-from network.chain import CHAIN_ID, HOST, REPOSITORY, Chain, anvil_binary
+from network.chain import CHAIN_ID, REPOSITORY, Chain, anvil_binary
 from network.errors import NetworkError
 from tests.unit.network.conftest import XUZHOU_SUBMITTER, Town, open_town
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:
     return Chain(port=port).answers()
 
 
-def wait_for(port: int) -> None:
-    until = time.monotonic() + 20
-    while not answers(port):
-        assert time.monotonic() < until, "the chain didn't come up"
-        time.sleep(0.05)
-
-
-def foreground(port: int, state: Path) -> subprocess.Popen[str]:
+def foreground(port: int, state: Path, before: Callable[[], object] | None = None) -> subprocess.Popen[str]:
+    """`make chain`, leader of a group of processes; its first line comes when the chain answers."""
     command = [sys.executable, "-m", "network.chain", "--port", str(port), "--state", str(state)]
-    return subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=before
+    )
 
 
 def test_an_account_without_ether_sends_at_the_gas_price_that_the_node_names(town: Town) -> None:
@@ -204,18 +194,42 @@ def test_a_chain_ends_with_the_program_that_forgot_it() -> None:
     assert not answers(int(done.stdout))
 
 
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["alone", "with all that it started"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda how: how.name)
-def test_make_chain_ended_by_a_signal_keeps_its_state(how: signal.Signals, state: Path) -> None:
-    port = free_port()
+def test_make_chain_ended_by_a_signal_keeps_its_state(
+    how: signal.Signals, send: Callable[[int, int], None], state: Path
+) -> None:
+    port = Chain().port
     process = foreground(port, state)
-    wait_for(port)
-    process.send_signal(how)
+    assert process.stderr is not None
+    assert f"http://127.0.0.1:{port}" in process.stderr.readline()
+    send(process.pid, how)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert f"http://127.0.0.1:{port}" in said
+    assert f"kept in {state}" in said
     assert not answers(port)
-    assert state.is_file()
     assert os.listdir(state.parent) == [state.name]
+
+
+def test_make_chain_in_a_scripts_background_can_be_interrupted(state: Path) -> None:
+    port = Chain().port
+    process = foreground(port, state, before=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    assert process.stderr is not None
+    process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert not answers(port)
+
+
+def test_make_chain_killed_with_all_that_it_started_leaves_its_port(state: Path) -> None:
+    port = Chain().port
+    process = foreground(port, state)
+    assert process.stderr is not None
+    process.stderr.readline()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=20)
+    assert not answers(port)
 
 
 def test_make_chain_on_a_taken_port_is_an_error_without_a_traceback(town: Town, tmp_path: Path) -> None:
