@@ -111,6 +111,8 @@ def test_make_help_tells_what_every_target_does() -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony is not None
-    said = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
     assert set(phony[1].split()) == {line.split()[0] for line in said.splitlines()}
     assert all(len(line.split()) > 1 for line in said.splitlines())
