@@ -37,6 +37,7 @@ from network.chain import HOST, Chain
 
 GAS = 20_000_000
 RECEIPT_SECONDS = 20
+NUDGE_SECONDS = 1
 
 Abi = Mapping[str, Any]
 
@@ -147,9 +148,13 @@ class Node:
         if to is not None:
             transaction["to"] = to
         sent = self.request("eth_sendTransaction", transaction)
-        until = time.monotonic() + RECEIPT_SECONDS
+        began = nudged = time.monotonic()
         while (receipt := self.request("eth_getTransactionReceipt", sent)) is None:
-            assert time.monotonic() < until, f"expected a receipt of {sent} within {RECEIPT_SECONDS} s, none came"
+            now = time.monotonic()
+            assert now < began + RECEIPT_SECONDS, f"expected a receipt of {sent} in {RECEIPT_SECONDS} s, none came"
+            if now > nudged + NUDGE_SECONDS:  # right after going back to a snapshot, the node may miss a transaction
+                self.request("evm_mine")
+                nudged = now
             time.sleep(0.0005)
         return receipt
 
