@@ -98,8 +98,8 @@ def test_blocks_follow_the_clock_before_and_after_a_stop(state: Path) -> None:
         chain.stop()
         stopped = time.time()
         time.sleep(3)
-        chain.start()
         resumed = time.time()
+        chain.start()
         time.sleep(2.2)
         latest = town.web3.eth.block_number
         times = [int(town.web3.eth.get_block(number)["timestamp"]) for number in range(1, latest + 1)]
