@@ -19,6 +19,7 @@ from tests.contracts.story import (
     LANZHOU,
     NINGBO,
     NO_END,
+    NO_REFERENCE,
     NOON,
     OPENING,
     SHANGHAI,
@@ -252,6 +253,22 @@ def test_a_city_that_was_never_admitted_has_no_affairs(
     for caller in (lanzhou.admin, ZERO_ADDRESS):
         with reverts(registry, "NotCityAdmin", city=lanzhou.code, caller=caller):
             getattr(registry, act)(lanzhou.code, *arguments, sender=caller)
+
+
+@pytest.mark.parametrize("end", ["suspend", "leave"])
+def test_a_city_that_is_suspended_or_left_still_puts_its_affairs_in_order(
+    world: World, registry: Contract, clearinghouse: Contract, xuzhou: City, hangzhou: City, end: str
+) -> None:
+    """It ends its keys, revokes its tickets, and moves its treasury."""
+    getattr(world, end)(xuzhou, at=NOON)
+    new = xuzhou.account(Role.SPARE)
+    registry.endIssuerKey(xuzhou.code, 1, NOON + HOUR, sender=xuzhou.admin)
+    registry.revokeTickets(xuzhou.code, hangzhou.code, [7], sender=xuzhou.admin)
+    registry.removeSubmitter(xuzhou.code, xuzhou.submitter, sender=xuzhou.admin)
+    registry.setTreasury(xuzhou.code, new, sender=xuzhou.admin)
+    clearinghouse.withdraw(xuzhou.code, 1, NO_REFERENCE, sender=new)
+    assert registry.issuerKey(xuzhou.code, 1)[2] == NOON + HOUR
+    assert not registry.isSubmitter(xuzhou.code, xuzhou.submitter)
 
 
 # ---------------------------------------------------------------- issuer keys
