@@ -19,7 +19,7 @@ CHAIN_ID = 31337
 @pytest.fixture(scope="session")
 def node() -> Iterator[Node]:
     """A chain whose clock moves by a second with each block, or as a test says."""
-    extra = ("--timestamp", str(story.OPENING - 1), "--auto-impersonate")
+    extra = ("--timestamp", str(story.OPENING - 1), "--auto-impersonate", "--no-mining")
     with Chain(block_time=None, chain_id=CHAIN_ID, extra=extra) as chain:
         node = Node(chain)
         node.request("anvil_setBlockTimestampInterval", 1)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,8 +35,6 @@ from interline.signatures import parse_address, to_checksum
 from network.chain import HOST, Chain
 
 GAS = 20_000_000
-RECEIPT_SECONDS = 20
-NUDGE_SECONDS = 1
 
 Abi = Mapping[str, Any]
 
@@ -92,7 +89,11 @@ class Receipt:
 
 
 class Node:
-    """A local chain that mines each transaction at once, for any sender, at gas price 0."""
+    """A local chain that makes a block for each transaction, for any sender, at gas price 0.
+
+    It is asked for each block. A node that makes them by itself tells its pool a moment later which transactions are
+    in; gone back to a snapshot within that moment, the pool takes the next transaction for one of those and drops it.
+    """
 
     def __init__(self, chain: Chain) -> None:
         self._connection = http.client.HTTPConnection(HOST, chain.port, timeout=60)
@@ -148,14 +149,9 @@ class Node:
         if to is not None:
             transaction["to"] = to
         sent = self.request("eth_sendTransaction", transaction)
-        began = nudged = time.monotonic()
-        while (receipt := self.request("eth_getTransactionReceipt", sent)) is None:
-            now = time.monotonic()
-            assert now < began + RECEIPT_SECONDS, f"expected a receipt of {sent} in {RECEIPT_SECONDS} s, none came"
-            if now > nudged + NUDGE_SECONDS:  # right after going back to a snapshot, the node may miss a transaction
-                self.request("evm_mine")
-                nudged = now
-            time.sleep(0.0005)
+        self.request("evm_mine")
+        receipt: dict[str, Any] | None = self.request("eth_getTransactionReceipt", sent)
+        assert receipt is not None, f"expected {sent} in the block that was mined for it, it isn't there"
         return receipt
 
     def output_of(self, transaction: str) -> bytes:
