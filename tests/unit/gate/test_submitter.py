@@ -525,7 +525,7 @@ class TestKilled:
         _, reports = self.run_with_kill(submit, chain, kill_at, then)
         if chain.pending:  # sent again while the first was still on its way: either may settle it
             chain.mine()
-            reports.append(submit(max_rides=2, timeout=0.2))
+        reports.append(submit(max_rides=2))  # reads back what the short rounds left, on a slow machine too
         fare = hangzhou_tariff.fare(1, 9)
         assert chain.settled == {(3100, serial): fare for serial in (0, 1, 3, 4)}
         assert states(journal) == {"rejected": 1, "settled": 4}

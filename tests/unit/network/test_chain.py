@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from web3 import HTTPProvider, Web3
 from web3.exceptions import Web3RPCError
 
 import network.chain as chain_module
@@ -23,6 +24,15 @@ from tests.unit.network.conftest import XUZHOU_SUBMITTER, Town, open_town
 
 def answers(port: int) -> bool:
     return Chain(port=port).answers()
+
+
+def wait_for_a_block(port: int) -> None:
+    """Until the chain has something to keep."""
+    eth = Web3(HTTPProvider(f"http://127.0.0.1:{port}")).eth
+    until = time.monotonic() + 20
+    while eth.block_number == 0:
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def foreground(port: int, state: Path, before: Callable[[], object] | None = None) -> subprocess.Popen[str]:
@@ -203,6 +213,7 @@ def test_make_chain_ended_by_a_signal_keeps_its_state(
     process = foreground(port, state)
     assert process.stderr is not None
     assert f"http://127.0.0.1:{port}" in process.stderr.readline()
+    wait_for_a_block(port)
     send(process.pid, how)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 0
