@@ -44,8 +44,9 @@ lock: ## Write the lock files anew from pyproject.toml and package.json (needs u
 	@$(LOCK) --constraint requirements/dev.lock pyproject.toml -o requirements/gate.lock
 	@npm install --package-lock-only --no-audit --no-fund
 
+# --force: ape doesn't see that a contract changed where only a library did.
 .build/.ready: .venv/.ready node_modules/.ready $(shell find contracts -name '*.sol') ape-config.yaml
-	@$(BIN)/ape compile
+	@$(BIN)/ape compile --force
 	@mkdir -p .build && touch $@
 
 compile: .build/.ready ## Compile the contracts

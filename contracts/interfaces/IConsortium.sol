@@ -52,13 +52,13 @@ interface IConsortium {
     /// @param data The call, ABI-encoded with its selector.
     /// @return id The proposal's number, from 1.
     /// Requirements:
-    /// - the caller is the city's admin: {NotCityAdmin}; the city is active: {CityNotActive}
+    /// - the city is active: {CityNotActive}; the caller is its admin: {NotCityAdmin}
     /// - the target is a contract: {TargetHasNoCode}
     function propose(uint16 city, address target, bytes calldata data) external returns (uint256 id);
 
     /// @notice Approves a proposal in the city's name.
     /// Requirements:
-    /// - the caller is the city's admin: {NotCityAdmin}; the city is active: {CityNotActive}
+    /// - the city is active: {CityNotActive}; the caller is its admin: {NotCityAdmin}
     /// - the proposal exists: {UnknownProposal}, is open: {AlreadyExecuted}, {ProposalExpired}
     /// - the city did not approve before: {AlreadyApproved}
     function approve(uint256 id, uint16 city) external;

@@ -149,7 +149,7 @@ def _manifest(newest: float) -> dict[str, Any]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not MANIFEST.exists() or MANIFEST.stat().st_mtime < newest:
             ape = Path(sys.executable).with_name("ape")
-            subprocess.run([ape, "compile"], cwd=REPOSITORY, check=True, capture_output=True)
+            subprocess.run([ape, "compile", "--force"], cwd=REPOSITORY, check=True, capture_output=True)
             MANIFEST.touch()
         document: dict[str, Any] = json.loads(MANIFEST.read_text())
     return document
