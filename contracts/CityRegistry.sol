@@ -172,7 +172,7 @@ contract CityRegistry is ICityRegistry {
         mapping(uint40 => uint40) storage revoked = _revokedAt[issuer][operator];
         for (uint256 i = 0; i < serials.length; ++i) {
             uint40 serial = serials[i];
-            if (revoked[serial] != 0) revert TicketAlreadyRevoked(issuer, operator, serial);
+            if (revoked[serial] != 0) continue;
             revoked[serial] = uint40(block.timestamp);
             emit TicketRevoked(issuer, operator, serial);
         }

@@ -61,8 +61,6 @@ interface ICityRegistry {
     error SubmitterExists(uint16 city, address key);
     /// @notice The key is no submitter of the city.
     error UnknownSubmitter(uint16 city, address key);
-    /// @notice The ticket was revoked before.
-    error TicketAlreadyRevoked(uint16 issuer, uint16 operator, uint40 serial);
 
     /// @notice Admits a city; called by the Consortium after a vote.
     /// @param code The city's code, not 0.
@@ -128,8 +126,9 @@ interface ICityRegistry {
     function setTreasury(uint16 city, address treasury) external;
 
     /// @notice Revokes tickets that the city issued for one operator: gates refuse them from their next sync on.
+    /// @dev One that was revoked before keeps its time, without an event, and blocks none of the others.
     /// Requirements:
-    /// - the caller is the issuer's admin: {NotCityAdmin}; none was revoked before: {TicketAlreadyRevoked}
+    /// - the caller is the issuer's admin: {NotCityAdmin}
     function revokeTickets(uint16 issuer, uint16 operator, uint40[] calldata serials) external;
 
     /// @notice The contract whose votes decide who is a member.

@@ -64,7 +64,7 @@ interface IClearinghouse {
     error ZeroAmount();
     /// @notice The city can withdraw less than that now.
     error InsufficientFunds(uint16 city, uint256 withdrawable, uint256 amount);
-    /// @notice The contract holds fewer tokens than its cities' balances: the token took a fee.
+    /// @notice The contract would hold fewer tokens than its cities' balances: the token took a fee, or took some back.
     error TokensShort(uint256 held, uint256 tokens);
     /// @notice A parameter lies outside its bounds.
     error ParameterOutOfBounds(uint256 value, uint256 lowest, uint256 highest);
@@ -101,6 +101,7 @@ interface IClearinghouse {
     /// Requirements:
     /// - the caller is the city's treasury: {NotTreasury}; the amount isn't 0: {ZeroAmount}
     /// - the city can withdraw that much: {InsufficientFunds}
+    /// - the tokens left cover all balances: {TokensShort}
     function withdraw(uint16 city, uint256 amount, bytes32 bankReference) external;
 
     /// @notice Sets what a city must leave in its balance; called by the Consortium after a vote.
