@@ -86,7 +86,7 @@ abi: .build/.ready ## Write interline/abi from the compiled contracts
 	@$(BIN)/python -m consortium.abi
 
 chain: setup ## A local chain in the foreground: id 1337, gas price 0, 1 s blocks (PORT=8545)
-	@$(BIN)/python -m network.chain --port $(PORT)
+	@$(BIN)/python -m network.chain --port $(PORT) --state out/chain/$(if $(filter 8545,$(PORT)),state,state-$(PORT)).json
 
 bench: .build/.ready ## Gas, verification and tap benchmarks into bench/results (BENCH=--quick: into out/bench)
 	@$(BIN)/python -m bench $(BENCH)

@@ -95,6 +95,9 @@ def contract_address(value: object, folder: Path) -> bytes:
 def file_path(value: object, folder: Path) -> Path:
     """A path, relative to the folder of the settings."""
     try:
-        return folder / Path(text(value, folder)).expanduser()
+        path = folder / Path(text(value, folder)).expanduser()
     except RuntimeError:
         raise SettingsError("expected a path whose home folder is known") from None
+    if not path.name:
+        raise SettingsError("expected the path of a file or folder that has a name")
+    return path

@@ -218,7 +218,7 @@ def _require_free(port: int) -> None:
 
 
 @click.command()
-@click.option("--port", default=8545, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8545, show_default=True)
 @click.option("--state", type=click.Path(path_type=Path), default=Path("out/chain/state.json"), show_default=True)
 @click.option("--block-time", default=1.0, show_default=True, help="Seconds between two blocks.")
 @click.option("--verbose", is_flag=True, help="Show anvil's log.")
