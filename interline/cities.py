@@ -179,7 +179,7 @@ def _place(path: Path, code: int, name: str, joined: str) -> tuple[int, str | No
     for position, row in enumerate(rows):
         if row["code"] == str(code):
             for key, value in (("name", name), ("joined", joined)):
-                if row[key] != value:
+                if row[key] != value and (row[key] or key == "name"):
                     raise CityFileError(
                         f"{path}: {key}: expected {row[key]!r}, as in {ROSTER}, came {value!r}; correct one of the two"
                     )

@@ -65,20 +65,16 @@ class Tariff:
     digest: bytes = field(init=False)
     """SHA-256 (32 bytes) of what the tariff says; rows' order, line ends and fare names don't matter."""
     _highest_from: Mapping[int, int] = field(init=False, repr=False, compare=False)
-    _highest_to: Mapping[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         numbers = _checked_numbers(self.stations)
         _check_fares(numbers, self.fares, self.lone_entries, self.lone_exits)
         highest_from = dict.fromkeys(numbers, 0)
-        highest_to = dict.fromkeys(numbers, 0)
-        for (entry, exit_), fare in self.fares.items():
+        for (entry, _), fare in self.fares.items():
             highest_from[entry] = max(highest_from[entry], fare)
-            highest_to[exit_] = max(highest_to[exit_], fare)
         every = [*self.fares.values(), *self.lone_entries.values(), *self.lone_exits.values()]
         object.__setattr__(self, "stations", tuple(sorted(self.stations, key=lambda s: s.number)))
         object.__setattr__(self, "_highest_from", highest_from)
-        object.__setattr__(self, "_highest_to", highest_to)
         object.__setattr__(self, "highest_fare", max(every))
         object.__setattr__(self, "digest", _digest(self))
 
@@ -104,15 +100,6 @@ class Tariff:
         self._check_station(station)
         return self._highest_from[station]
 
-    def highest_to(self, station: int) -> int:
-        """The most, in fen, that a ride left at `station` can cost.
-
-        Raises:
-            TariffError: `station` is not a station of this tariff.
-        """
-        self._check_station(station)
-        return self._highest_to[station]
-
     def lone_entry_fare(self, station: int) -> int:
         """Fare in fen of a ride entered at `station` whose exit never came (protocol section 4): by the
         tariff's own rule for it, else the highest fare from there.
@@ -125,12 +112,12 @@ class Tariff:
 
     def lone_exit_fare(self, station: int) -> int:
         """Fare in fen of a ride left at `station` whose entry never came (protocol section 4): by the
-        tariff's own rule for it, else the highest fare to there.
+        tariff's own rule for it, else the highest fare from there, as for a ride that was never left.
 
         Raises:
             TariffError: `station` is not a station of this tariff.
         """
-        highest = self.highest_to(station)
+        highest = self.highest_from(station)
         return self.lone_exits.get(station, highest)
 
     def _check_station(self, station: int) -> None:

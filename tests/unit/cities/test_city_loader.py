@@ -295,6 +295,11 @@ def test_a_city_file_that_disagrees_with_the_list_is_refused(
     refused(xuzhou, f"{key}: expected", "as in cities.csv", "correct one of the two")
 
 
+def test_a_list_that_leaves_the_day_open_agrees_with_any_label(xuzhou: EditableCity, tmp_path: Path) -> None:
+    (tmp_path / "cities.csv").write_text("code,name,name_zh,joined,note\n3203,Xuzhou,徐州,,\n", encoding="utf-8")
+    assert xuzhou.load().joined == "2019-12-01"
+
+
 def test_a_list_with_other_columns_is_refused(xuzhou: EditableCity, tmp_path: Path) -> None:
     (tmp_path / "cities.csv").write_text("code,name\n3203,Xuzhou\n")
     with pytest.raises(CityFileError, match=r"cities\.csv: expected the columns code,name,name_zh"):
