@@ -11,6 +11,9 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
   --custom-compile-command "make lock" $(LOCK_FLAGS)
 SOLIDITY := 'contracts/*.sol' 'contracts/interfaces/*.sol' 'contracts/libraries/*.sol'
 
+ASSURANCE := .venv-assurance/bin
+FORGE := node_modules/.bin/forge
+
 .PHONY: help setup lock demo test test-crash test-gate lint format compile abi chain bench clean
 
 help: ## List the targets
@@ -31,6 +34,13 @@ setup: .venv/.ready node_modules/.ready ## Install everything into .venv and nod
 	@$(BIN)/python network/set_up.py
 	@touch $@
 
+# Slither and halmos, apart: their pins clash with ape's.
+.venv-assurance/.ready: requirements/assurance.lock
+	@test -n "$(PYTHON)" || { echo "expected Python 3.11, 3.12 or 3.13 on the PATH"; exit 2; }
+	@$(PYTHON) -m venv --clear .venv-assurance
+	@$(ASSURANCE)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
 # Not `npm ci`: the lock holds anvil for Linux on amd64 alone, and npm adds what it lacks on other platforms.
 node_modules/.ready: package.json package-lock.json .npmrc
 	@node -e 'if (parseInt(process.versions.node) < 20) throw process.version' 2>/dev/null && npm --version >/dev/null 2>&1 || \
@@ -42,6 +52,7 @@ node_modules/.ready: package.json package-lock.json .npmrc
 lock: ## Write the lock files anew from pyproject.toml and package.json (needs uv; LOCK_FLAGS=--upgrade)
 	@$(LOCK) --extra consortium --extra dev --override requirements/overrides.txt pyproject.toml -o requirements/dev.lock
 	@$(LOCK) --constraint requirements/dev.lock pyproject.toml -o requirements/gate.lock
+	@$(LOCK) requirements/assurance.in -o requirements/assurance.lock
 	@npm install --package-lock-only --no-audit --no-fund
 
 # --force: ape doesn't see that a contract changed where only a library did.
@@ -92,4 +103,4 @@ bench: .build/.ready ## Gas, verification and tap benchmarks into bench/results 
 	@$(BIN)/python -m bench $(BENCH)
 
 clean: ## Remove what setup, builds and runs made
-	rm -rf .venv node_modules .build out contracts/.cache build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-assurance node_modules .build out contracts/.cache build *.egg-info .pytest_cache .mypy_cache .ruff_cache
