@@ -31,3 +31,7 @@ class MoneyError(InterlineError, ValueError):
 
 class SettingsError(InterlineError):
     """A file of settings is missing, damaged, or says something that can't be."""
+
+
+class SettlementError(InterlineError):
+    """What the chain says of a settled batch doesn't fit together, or the batch isn't where it should be."""
