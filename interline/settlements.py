@@ -46,7 +46,7 @@ class ChainLog:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One issuer's part of a settlement: how many of its rides settled, their fares, and what was paid of them (fen)."""
+    """One issuer's part of a settlement: how many of its rides settled, their fares, and what of it was paid (fen)."""
 
     issuer: int
     rides: int

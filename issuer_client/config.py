@@ -6,7 +6,7 @@ from typing import Final
 
 from interline.domain import Domain
 from interline.errors import SettingsError
-from interline.settings import Key, contract_address, file_path, read_settings, whole
+from interline.settings import Key, contract_address, file_path, read_settings, url, whole
 from issuer_client.errors import ConfigError
 
 
@@ -16,7 +16,9 @@ class IssuerConfig:
 
     `city` is its code (uint16) and `key_id` that of the issuer key (uint8) that `keystore` holds; `clearinghouse`
     is 20 bytes; `wallet` is the wallet for tests, and `cities` the folder of city files, which gives the operators'
-    tariffs and the issuer keys' addresses: both may be None.
+    tariffs and the issuer keys' addresses: both may be None. `rpc` is a node's address, for what is read from the
+    chain alone (rides and disputes; never for issuing), and `confirmations` how many blocks must stand on one before
+    it is read.
     """
 
     city: int
@@ -27,6 +29,8 @@ class IssuerConfig:
     database: Path
     wallet: Path | None = None
     cities: Path | None = None
+    rpc: str | None = None
+    confirmations: int = 0
 
     @property
     def domain(self) -> Domain:
@@ -55,4 +59,6 @@ _KEYS: Final = {
     "database": Key(file_path),
     "wallet": Key(file_path, needed=False),
     "cities": Key(file_path, needed=False),
+    "rpc": Key(url, needed=False),
+    "confirmations": Key(whole(0, 10_000), needed=False),
 }

@@ -39,3 +39,24 @@ class SerialsExhaustedError(RefusedError):
 
 class WalletError(RefusedError):
     """A ticket that doesn't belong in this wallet, or one that isn't there."""
+
+
+class ChainError(IssuerError):
+    """The chain can't be asked: the node refuses, there is no Clearinghouse, or it isn't the one that was meant."""
+
+
+class ChainUnavailableError(ChainError):
+    """The node doesn't answer; nothing is lost, and the same command may succeed later."""
+
+
+class ChainRefusalError(ChainError):
+    """A contract refuses a call; `name` is its custom error, or what the node says."""
+
+    def __init__(self, name: str, arguments: tuple[object, ...] = ()) -> None:
+        super().__init__(f"{name}({', '.join(map(str, arguments))})" if arguments else name)
+        self.name = name
+        self.arguments = arguments
+
+
+class ChainMovedError(ChainError):
+    """Blocks were replaced by others while they were read; the same command may succeed at once."""

@@ -82,6 +82,15 @@ def test_the_package_loads_nothing_that_speaks_to_a_network() -> None:
     assert loaded.stdout == "[]\n"
 
 
+def test_one_module_of_the_package_names_what_speaks_to_a_network() -> None:
+    """`chain.py`, which the commands of rides and disputes import when they run."""
+    folder = Path(issuer_client.__file__).parent
+    speaks = re.compile(r"^\s*(?:import|from) (?:web3|requests|urllib|http|socket|aiohttp|websockets)\b", re.MULTILINE)
+    assert [path.name for path in folder.glob("*.py") if speaks.search(path.read_text(encoding="utf-8"))] == [
+        "chain.py"
+    ]
+
+
 def test_nothing_below_the_command_line_prints_asks_or_exits() -> None:
     folder = Path(issuer_client.__file__).parent
     command_line = {"cli.py", "wallet_cli.py", "commands.py", "__main__.py"}

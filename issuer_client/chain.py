@@ -1,0 +1,362 @@
+"""The office's only way to the network: the Clearinghouses, their refunds and the registry, through web3.
+
+Importing web3 takes long, and issuing needs no network: this module is imported by the commands that read or send
+rides, refunds and disputes, never by those of tickets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import requests
+from eth_typing import BlockNumber, ChecksumAddress
+from hexbytes import HexBytes
+from web3 import Web3
+from web3.contract import Contract
+from web3.exceptions import (
+    BlockNotFound,
+    ContractCustomError,
+    ContractLogicError,
+    TransactionNotFound,
+    Web3Exception,
+    Web3RPCError,
+)
+from web3.middleware import ExtraDataToPOAMiddleware
+from web3.types import LogReceipt
+
+from interline.contracts import CONTRACTS, load_abi
+from interline.domain import Domain
+from interline.hashing import keccak256
+from interline.settlements import (
+    BATCH_SETTLED,
+    PAIR_SETTLED,
+    RIDE_REFUNDED,
+    RIDE_REJECTED,
+    TICKET_REVOKED,
+    ChainLog,
+    RideRefund,
+    Settlement,
+    batch_bytes,
+    read_refund,
+    read_settlements,
+)
+from interline.signatures import to_checksum
+from issuer_client.errors import ChainError, ChainRefusalError, ChainUnavailableError
+
+REQUEST_TIMEOUT: Final = 20.0
+LOG_CHUNK: Final = 10_000
+LOG_CHUNK_LEAST: Final = 50
+IDS_AT_ONCE: Final = 200
+LONGEST_LINE: Final = 100
+"""More Clearinghouses than one line of succession will ever have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block: its number, its hash (32 bytes) and its time (Unix seconds)."""
+
+    number: int
+    hash: bytes
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """One Clearinghouse of a line of succession: its address and that of its refunds (20 bytes; None without any).
+
+    `deployed_at` is the block to read logs from, `grace` (seconds) how stale a gate's list may be.
+    """
+
+    address: bytes
+    refunds: bytes | None
+    deployed_at: int
+    grace: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A ticket that its issuer revoked, and the block in which it did."""
+
+    operator: int
+    serial: int
+    block: int
+
+
+class Chain:
+    """One node's view of one Clearinghouse, of those before and after it, and of their registry.
+
+    Raises, from every method:
+        ChainUnavailableError: the node doesn't answer, or not with JSON-RPC.
+        ChainError: the node refuses the request.
+    """
+
+    def __init__(self, rpc: str, clearinghouse: bytes) -> None:
+        self.rpc = rpc
+        self.clearinghouse = clearinghouse
+        provider = Web3.HTTPProvider(
+            rpc, request_kwargs={"timeout": REQUEST_TIMEOUT}, exception_retry_configuration=None
+        )
+        self._web3 = Web3(provider)
+        self._web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)  # chains of Besu and the like
+        self._registry_address: ChecksumAddress | None = None
+        self._errors = _custom_errors()
+
+    # ------------------------------------------------------------ what is there
+
+    def check_domain(self, domain: Domain) -> None:
+        """Check that the Clearinghouse is there, and that its domain is the one that tickets are signed for (ERC-5267).
+
+        Raises:
+            ChainError: there is no contract at the address, it is no Clearinghouse of protocol version 1, or the
+                chain is another one.
+        """
+        address = _address(self.clearinghouse)
+        with self._translated():
+            chain_id = self._web3.eth.chain_id
+            if chain_id != domain.chain_id:
+                raise ChainError(f"{self.rpc}: expected chain {domain.chain_id}, came {chain_id}; correct rpc")
+            if not self._web3.eth.get_code(address):
+                raise ChainError(
+                    f"{self.rpc}, chain {chain_id}: there is no contract at {address}; correct rpc or clearinghouse"
+                )
+            try:
+                _, name, version, contract_chain, contract, *_ = self._house(self.clearinghouse).eip712Domain().call()
+            except (Web3Exception, ValueError) as error:
+                raise ChainError(f"{address} is no Clearinghouse: {error}") from None
+        found = (name, version, contract_chain, contract.lower())
+        expected = ("Interline", "1", domain.chain_id, address.lower())
+        if found != expected:
+            raise ChainError(f"{address}: expected the EIP-712 domain {expected}, came {found}")
+
+    def head(self) -> Block:
+        """The newest block."""
+        block = self.block(None)
+        assert block is not None
+        return block
+
+    def block(self, number: int | None) -> Block | None:
+        """The block of that number, the newest one for None; None if the chain has no such block (any more)."""
+        with self._translated():
+            try:
+                found = self._web3.eth.get_block("latest" if number is None else BlockNumber(number))
+            except BlockNotFound:
+                return None
+            return Block(int(found["number"]), bytes(found["hash"]), int(found["timestamp"]))
+
+    def line(self) -> tuple[House, ...]:
+        """This Clearinghouse, all that it took over from, and all that took over from it, the oldest first.
+
+        Raises:
+            ChainError: one of them names another as its neighbour that doesn't name it.
+        """
+        line = [self.clearinghouse]
+        while (before := self._neighbour(line[0], "predecessor")) is not None:
+            line.insert(0, before)
+            _check_line(line)
+        while (after := self._neighbour(line[-1], "successor")) is not None:
+            if self._neighbour(after, "predecessor") != line[-1]:
+                raise ChainError(
+                    f"{to_checksum(after)}: expected {to_checksum(line[-1])} as its predecessor, which names it as "
+                    "its successor; ask the consortium"
+                )
+            line.append(after)
+            _check_line(line)
+        return tuple(map(self.house, line))
+
+    def house(self, address: bytes) -> House:
+        """One Clearinghouse and where its refunds are."""
+        functions = self._house(address)
+        with self._translated():
+            return House(
+                address=address,
+                refunds=self._neighbour(address, "refunds"),
+                deployed_at=int(functions.deployedAt().call()),
+                grace=int(functions.grace().call()),
+            )
+
+    # ------------------------------------------------------------ rides
+
+    def settlements(self, house: bytes, issuer: int, from_block: int, to_block: int) -> list[Settlement]:
+        """The settlements of batches with rides on an issuer's tickets, in these blocks, both included."""
+        topics: list[Any] = [_hex(PAIR_SETTLED), None, _hex(_word(issuer))]
+        ids = sorted({log.topics[1] for log in self._logs(house, topics, from_block, to_block)})
+        logs: list[ChainLog] = []
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            some = [_hex(one) for one in ids[start : start + IDS_AT_ONCE]]
+            kinds = [_hex(BATCH_SETTLED), _hex(PAIR_SETTLED), _hex(RIDE_REJECTED)]
+            logs += self._logs(house, [kinds, some], from_block, to_block)
+        return [one for one in read_settlements(logs) if any(pair.issuer == issuer for pair in one.pairs)]
+
+    def settlement(self, house: bytes, batch_id: bytes, from_block: int) -> Settlement | None:
+        """The settlement of one batch, None if no ride of it settled."""
+        kinds = [_hex(BATCH_SETTLED), _hex(PAIR_SETTLED), _hex(RIDE_REJECTED)]
+        logs = self._logs(house, [kinds, _hex(batch_id)], from_block, self.head().number)
+        return next((one for one in read_settlements(logs) if one.settled), None)
+
+    def batch(self, settlement: Settlement) -> bytes:
+        """The bytes of a settled batch, from its transaction.
+
+        Raises:
+            SettlementError: they aren't in the transaction's input.
+            ChainError: the node hasn't the transaction.
+        """
+        with self._translated():
+            try:
+                data = bytes(self._web3.eth.get_transaction(HexBytes(settlement.tx))["input"])
+            except TransactionNotFound:
+                raise ChainError(
+                    f"transaction {_hex(settlement.tx)} of batch {_hex(settlement.batch_id)}: expected it from "
+                    f"{self.rpc}, came none; use a node that keeps all transactions"
+                ) from None
+        return batch_bytes(data, settlement.batch_id)
+
+    def outcome(self, house: bytes, batch_id: bytes) -> bytes:
+        """What the chain stores of a batch's refused rides, 25 bytes (protocol section 7)."""
+        with self._translated():
+            return bytes(self._house(house).batches(batch_id).call()[2])
+
+    def refunded(self, refunds: bytes, issuer: int, from_block: int, to_block: int) -> list[RideRefund]:
+        """The refunds of rides on an issuer's tickets, in these blocks, both included, in the chain's order."""
+        topics: list[Any] = [_hex(RIDE_REFUNDED), None, _hex(_word(issuer))]
+        return [read_refund(log) for log in self._logs(refunds, topics, from_block, to_block)]
+
+    def revocations(self, issuer: int, from_block: int, to_block: int) -> list[Revocation]:
+        """The tickets that an issuer revoked in these blocks, both included."""
+        topics: list[Any] = [_hex(TICKET_REVOKED), _hex(_word(issuer))]
+        logs = self._logs(bytes.fromhex(self._registry()[2:]), topics, from_block, to_block)
+        return [
+            Revocation(int.from_bytes(log.topics[2], "big"), int.from_bytes(log.data, "big"), log.block) for log in logs
+        ]
+
+    # ------------------------------------------------------------ internals
+
+    def _house(self, address: bytes) -> Any:
+        return self._at("Clearinghouse", _address(address)).functions
+
+    def _at(self, name: str, address: ChecksumAddress) -> Contract:
+        return self._web3.eth.contract(address=address, abi=load_abi(name))
+
+    def _registry(self) -> ChecksumAddress:
+        if self._registry_address is None:
+            with self._translated():
+                self._registry_address = self._house(self.clearinghouse).registry().call()
+        return self._registry_address
+
+    def _neighbour(self, house: bytes, view: str) -> bytes | None:
+        """The address that a view of a Clearinghouse gives; None for zero, or if it has no such view."""
+        with self._translated():
+            call = {"to": _address(house), "data": HexBytes(keccak256(f"{view}()".encode())[:4])}
+            try:
+                answer = bytes(self._web3.eth.call(call))  # type: ignore[arg-type]
+            except ContractLogicError:
+                return None
+        address = answer[12:32]
+        return address if len(address) == 20 and any(address) else None
+
+    def _logs(self, address: bytes, topics: list[Any], from_block: int, to_block: int) -> list[ChainLog]:
+        """Logs of a long range, in pieces that get smaller where a node finds them too large."""
+        logs: list[ChainLog] = []
+        chunk = LOG_CHUNK
+        start = from_block
+        while start <= to_block:
+            end = min(start + chunk - 1, to_block)
+            try:
+                with self._translated():
+                    found = self._web3.eth.get_logs(
+                        {
+                            "address": _address(address),
+                            "topics": topics,
+                            "fromBlock": BlockNumber(start),
+                            "toBlock": BlockNumber(end),
+                        }
+                    )
+            except ChainUnavailableError:
+                raise
+            except ChainError:
+                if chunk <= LOG_CHUNK_LEAST:
+                    raise
+                chunk = max(chunk // 10, LOG_CHUNK_LEAST)
+                continue
+            logs.extend(map(_decoded, found))
+            start = end + 1
+        return logs
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what web3 and requests raise into this package's errors."""
+        try:
+            yield
+        except ContractLogicError as error:
+            raise self._refusal(error) from None
+        except Web3RPCError as error:
+            raise ChainError(f"{self.rpc}: {_rpc_message(error)}") from None
+        except (requests.RequestException, ConnectionError, TimeoutError) as error:
+            raise ChainUnavailableError(
+                f"{self.rpc} doesn't answer ({type(error).__name__}); nothing is lost, run the same command again "
+                "when the chain is back"
+            ) from None
+        except (Web3Exception, ValueError) as error:
+            raise ChainError(f"{self.rpc}: {error}") from None
+
+    def _refusal(self, error: ContractLogicError) -> ChainRefusalError:
+        data = error.data if isinstance(error.data, str) else str(error.message or "")
+        if isinstance(error, ContractCustomError) and data.startswith("0x"):
+            raw = bytes.fromhex(data[2:])
+            if raw[:4] in self._errors:
+                name, types = self._errors[raw[:4]]
+                values: Sequence[object] = self._web3.codec.decode(types, raw[4:])
+                return ChainRefusalError(name, tuple(map(_shown, values)))
+        return ChainRefusalError(str(error.message or error))
+
+
+def _check_line(line: list[bytes]) -> None:
+    if len(set(line)) != len(line) or len(line) > LONGEST_LINE:
+        raise ChainError(
+            f"{to_checksum(line[0])}: expected a line of Clearinghouses, came one that returns to itself or never ends"
+        )
+
+
+def _custom_errors() -> Mapping[bytes, tuple[str, list[str]]]:
+    found: dict[bytes, tuple[str, list[str]]] = {}
+    for entry in (entry for contract in CONTRACTS for entry in load_abi(contract)):
+        if entry["type"] == "error":
+            types = [str(argument["type"]) for argument in entry["inputs"]]
+            found[keccak256(f"{entry['name']}({','.join(types)})".encode())[:4]] = (entry["name"], types)
+    return found
+
+
+def _address(data: bytes) -> ChecksumAddress:
+    return Web3.to_checksum_address(to_checksum(data))
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def _word(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def _decoded(log: LogReceipt) -> ChainLog:
+    return ChainLog(
+        address=bytes.fromhex(log["address"][2:]),
+        topics=tuple(map(bytes, log["topics"])),
+        data=bytes(log["data"]),
+        block=int(log["blockNumber"]),
+        block_hash=bytes(log["blockHash"]),
+        tx=bytes(log["transactionHash"]),
+        place=int(log["logIndex"]),
+    )
+
+
+def _rpc_message(error: Web3RPCError) -> str:
+    response = error.rpc_response or {}
+    detail = response.get("error")
+    return str(detail["message"]) if isinstance(detail, Mapping) and "message" in detail else str(error)
+
+
+def _shown(value: object) -> object:
+    return _hex(value) if isinstance(value, bytes) else value
