@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import requests
@@ -44,6 +43,7 @@ from interline.settlements import (
     read_settlements,
 )
 from interline.signatures import to_checksum
+from issuer_client.chain_types import Block, House, Revocation
 from issuer_client.errors import ChainError, ChainRefusalError, ChainUnavailableError
 
 REQUEST_TIMEOUT: Final = 20.0
@@ -52,37 +52,6 @@ LOG_CHUNK_LEAST: Final = 50
 IDS_AT_ONCE: Final = 200
 LONGEST_LINE: Final = 100
 """More Clearinghouses than one line of succession will ever have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block: its number, its hash (32 bytes) and its time (Unix seconds)."""
-
-    number: int
-    hash: bytes
-    time: int
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """One Clearinghouse of a line of succession: its address and that of its refunds (20 bytes; None without any).
-
-    `deployed_at` is the block to read logs from, `grace` (seconds) how stale a gate's list may be.
-    """
-
-    address: bytes
-    refunds: bytes | None
-    deployed_at: int
-    grace: int
-
-
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """A ticket that its issuer revoked, and the block in which it did."""
-
-    operator: int
-    serial: int
-    block: int
 
 
 class Chain:

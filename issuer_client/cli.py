@@ -24,6 +24,7 @@ from issuer_client.documents import issued_document, read_rider_keys, rider_key,
 from issuer_client.durations import parse_duration
 from issuer_client.office import TicketOffice
 from issuer_client.register import TicketRegister
+from issuer_client.rides_cli import list_rides, move_domain
 from issuer_client.wallet_cli import wallet_group
 
 MAX_COUNT = 10_000
@@ -54,7 +55,7 @@ class Duration(click.ParamType):
 @click.option("-v", "--verbose", is_flag=True, help="Say on standard error what is done.")
 @click.pass_context
 def main(ctx: click.Context, config: Path, verbose: bool) -> None:
-    """A home city's ticket office, and a wallet for tests and demos. Uses no network.
+    """A home city's ticket office, and a wallet for tests and demos. Tickets are issued without a network.
 
     Exit status: 0 done; 1 refused: nothing was issued or added, and asking for something else may succeed; 2 cannot
     work: settings, keystore, files or command line.
@@ -65,6 +66,8 @@ def main(ctx: click.Context, config: Path, verbose: bool) -> None:
 
 
 main.add_command(wallet_group)
+main.add_command(list_rides)
+main.add_command(move_domain)
 
 
 @main.command()
@@ -164,7 +167,7 @@ def list_tickets(ctx: click.Context, operator: int | None, as_json: bool) -> Non
     with TicketRegister(config) as register:
         issued = list(register.tickets(operator))
     if as_json:
-        print_json({"issuer": config.city, "tickets": [issued_document(one, config.domain) for one in issued]})
+        print_json({"issuer": config.city, "tickets": [issued_document(one) for one in issued]})
         return
     print_table(
         f"{counted(len(issued), 'ticket')} issued by {config.city}",

@@ -19,16 +19,20 @@ _META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT 
 class Database:
     """One SQLite file, readable and writable by its owner alone (mode 0600), in WAL mode with synchronous=FULL.
 
-    `schema` are the statements that make its tables, in a new file. `belongs_to` is what the file is
-    for, by name: written down when it is made, and compared each time that it is opened. One thread uses it;
-    several processes may at once.
+    `schema` are the statements that make its tables, in a new file; `later` those that files of earlier versions don't
+    have yet (CREATE ... IF NOT EXISTS). `belongs_to` is what the file is for, by name: written down when it is made,
+    and compared each time that it is opened; a None takes whatever is there, in a file that is there. `known` is what
+    was found. One thread uses it; several processes may at once.
 
     Raises:
         DatabaseError: the file can't be opened, is no such database, or belongs to something else.
     """
 
-    def __init__(self, path: Path, *, schema: Sequence[str], belongs_to: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: Path, *, schema: Sequence[str], belongs_to: Mapping[str, str | None], later: Sequence[str] = ()
+    ) -> None:
         self.path = path
+        self.known: Mapping[str, str] = {}
         try:
             _make_private(path)
             self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -37,12 +41,12 @@ class Database:
         except sqlite3.Error as error:
             raise DatabaseError(f"{path}: can't be opened ({error}); check the path") from None
         try:
-            self._set_up(schema, belongs_to)
+            self._set_up(schema, later, belongs_to)
         except BaseException:
             self.close()
             raise
 
-    def _set_up(self, schema: Sequence[str], belongs_to: Mapping[str, str]) -> None:
+    def _set_up(self, schema: Sequence[str], later: Sequence[str], belongs_to: Mapping[str, str | None]) -> None:
         with self._described():
             self._connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
             with _folder_locked(self.path.parent):  # two processes can't change the mode of a new file at once
@@ -53,16 +57,21 @@ class Database:
             self._connection.execute("PRAGMA foreign_keys = ON")
         with self.transaction() as sql:
             tables = {name for (name,) in sql.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if not tables and None in belongs_to.values():
+                raise DatabaseError(f"{self.path}: expected a file of {_named(belongs_to)}, came a new one; name it")
             if not tables:
                 for statement in (_META, *schema):
                     sql.execute(statement)
                 sql.executemany("INSERT INTO meta VALUES (?, ?)", belongs_to.items())
-            known = dict(sql.execute("SELECT name, value FROM meta").fetchall()) if "meta" in tables else {}
-            if tables and known != dict(belongs_to):
+            self.known = dict(sql.execute("SELECT name, value FROM meta")) if not tables or "meta" in tables else {}
+            expected = {name: self.known.get(name) if value is None else value for name, value in belongs_to.items()}
+            if self.known != expected:
                 raise DatabaseError(
-                    f"{self.path}: expected a file of {_named(belongs_to)}, came one of {_named(known)}; "
+                    f"{self.path}: expected a file of {_named(belongs_to)}, came one of {_named(self.known)}; "
                     "name another file, and keep this one"
                 )
+            for statement in later:
+                sql.execute(statement)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -136,7 +145,7 @@ def _folder_locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _named(belongs_to: Mapping[str, str]) -> str:
+def _named(belongs_to: Mapping[str, str | None]) -> str:
     if not belongs_to:
         return "another program"
-    return ", ".join(f"{name} {value}" for name, value in sorted(belongs_to.items()))
+    return ", ".join(f"{name} {value or '(any)'}" for name, value in sorted(belongs_to.items()))

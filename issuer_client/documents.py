@@ -7,6 +7,7 @@ from typing import Any
 from interline.code import Code
 from interline.domain import Domain
 from interline.errors import MalformedError
+from interline.signatures import to_checksum
 from interline.ticket import Ticket
 from issuer_client.errors import RefusedError, RiderKeyError, WalletError
 from issuer_client.register import IssuedTicket
@@ -20,8 +21,9 @@ def to_hex(data: bytes) -> str:
 
 
 def ticket_document(ticket: Ticket, domain: Domain) -> dict[str, Any]:
-    """A ticket as JSON: its fields, `ticket_hash`, and `ticket`, the 116 bytes."""
+    """A ticket as JSON: where it counts, its fields, `ticket_hash`, and `ticket`, the 116 bytes."""
     return {
+        "clearinghouse": to_checksum(domain.clearinghouse),
         "issuer": ticket.issuer,
         "key_id": ticket.key_id,
         "operator": ticket.operator,
@@ -34,9 +36,9 @@ def ticket_document(ticket: Ticket, domain: Domain) -> dict[str, Any]:
     }
 
 
-def issued_document(issued: IssuedTicket, domain: Domain) -> dict[str, Any]:
+def issued_document(issued: IssuedTicket) -> dict[str, Any]:
     """A ticket of the register as JSON: as `ticket_document`, and `issued_at`, Unix seconds."""
-    return ticket_document(issued.ticket, domain) | {"issued_at": issued.issued_at}
+    return ticket_document(issued.ticket, issued.domain) | {"issued_at": issued.issued_at}
 
 
 def code_document(code: Code, domain: Domain, png: str | None) -> dict[str, Any]:

@@ -41,6 +41,10 @@ class WalletError(RefusedError):
     """A ticket that doesn't belong in this wallet, or one that isn't there."""
 
 
+class DomainRefusedError(RefusedError):
+    """A Clearinghouse that the office can't move to."""
+
+
 class ChainError(IssuerError):
     """The chain can't be asked: the node refuses, there is no Clearinghouse, or it isn't the one that was meant."""
 
@@ -60,3 +64,7 @@ class ChainRefusalError(ChainError):
 
 class ChainMovedError(ChainError):
     """Blocks were replaced by others while they were read; the same command may succeed at once."""
+
+
+class FeedFileError(IssuerError):
+    """A file of the feed that can't be written, or that is another one."""

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Self
 
+from interline.domain import Domain
 from interline.errors import MalformedError
-from interline.signatures import to_checksum
+from interline.signatures import parse_address, to_checksum
 from interline.ticket import Ticket
 from issuer_client.config import IssuerConfig
 from issuer_client.database import Database
-from issuer_client.errors import DatabaseError, RiderKeyError
+from issuer_client.errors import DatabaseError, DomainRefusedError, RiderKeyError
 from issuer_client.serials import BLOCK, SerialPlace
 
 _SCHEMA = (
@@ -31,12 +32,25 @@ _SCHEMA = (
 )
 
 
+_LATER = (
+    """CREATE TABLE IF NOT EXISTS domains (
+        first_ticket INTEGER PRIMARY KEY, clearinghouse BLOB NOT NULL
+    ) STRICT""",
+)
+"""`domains`: the tickets from that number on are of that Clearinghouse, up to the next row; none: the only one."""
+
+
 @dataclass(frozen=True, slots=True)
 class IssuedTicket:
-    """A ticket as the register has it, and when it was issued (Unix seconds)."""
+    """A ticket as the register has it, the domain it was signed in, and when it was issued (Unix seconds)."""
 
     ticket: Ticket
     issued_at: int
+    domain: Domain
+
+
+_ISSUED = """ticket, issued_at,
+    (SELECT clearinghouse FROM domains WHERE first_ticket <= number ORDER BY first_ticket DESC LIMIT 1)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +63,35 @@ class SerialCount:
     left_in_block: int
 
 
-class TicketRegister:
-    """The register of one issuer in one domain. Use it in one thread, and close it (`with`).
+def open_database(config: IssuerConfig, *, later: Sequence[str] = (), anywhere: bool = False) -> Database:
+    """The register's file, with the tables that `later` adds; with `anywhere`, whichever Clearinghouse it is for.
 
     Raises:
-        DatabaseError: the database can't be opened, or is another issuer's or another domain's.
+        DatabaseError: it can't be opened, is another issuer's, or was moved to another domain.
+    """
+    return Database(
+        config.database,
+        schema=_SCHEMA,
+        later=(*_LATER, *later),
+        belongs_to={
+            "kind": "ticket office, version 1",
+            "city": str(config.city),
+            "chain id": str(config.chain_id),
+            "clearinghouse": None if anywhere else to_checksum(config.clearinghouse),
+        },
+    )
+
+
+class TicketRegister:
+    """The register of one issuer, which issues in one domain at a time. Use it in one thread, and close it (`with`).
+
+    Raises:
+        DatabaseError: the database can't be opened, or is another issuer's, or another domain's now.
     """
 
     def __init__(self, config: IssuerConfig) -> None:
-        self._database = Database(
-            config.database,
-            schema=_SCHEMA,
-            belongs_to={
-                "kind": "ticket office, version 1",
-                "city": str(config.city),
-                "chain id": str(config.chain_id),
-                "clearinghouse": to_checksum(config.clearinghouse),
-            },
-        )
+        self._domain = config.domain
+        self._database = open_database(config)
 
     def issue(
         self, operator: int, rider_keys: Sequence[bytes], sign: Callable[[int, bytes], Ticket], now: int
@@ -82,6 +107,7 @@ class TicketRegister:
             DatabaseError: the database can't be written.
         """
         with self._database.transaction() as sql:
+            self._check_domain(sql)
             _refuse_used_keys(sql, rider_keys)
             serials = self._take_serials(sql, operator, len(rider_keys))
             tickets = [sign(serial, key) for serial, key in zip(serials, rider_keys, strict=True)]
@@ -97,14 +123,60 @@ class TicketRegister:
         Raises:
             DatabaseError: the database can't be read, or a ticket in it can't be.
         """
-        query = "SELECT ticket, issued_at FROM tickets WHERE ?1 IS NULL OR operator = ?1 ORDER BY number"
-        for ticket, issued_at in self._database.read(query, (operator,)):
-            try:
-                yield IssuedTicket(Ticket.from_bytes(ticket), issued_at)
-            except MalformedError as error:
-                raise DatabaseError(
-                    f"{self._database.path}: a ticket in it is damaged: {error}; restore the file"
-                ) from error
+        query = f"SELECT {_ISSUED} FROM tickets WHERE ?1 IS NULL OR operator = ?1 ORDER BY number"
+        for row in self._database.read(query, (operator,)):
+            yield self._issued(*row)
+
+    def ticket(self, operator: int, serial: int) -> IssuedTicket | None:
+        """The ticket of that serial for that operator; None if none was issued.
+
+        Raises:
+            DatabaseError: the database can't be read, or the ticket in it can't be.
+        """
+        query = f"SELECT {_ISSUED} FROM tickets WHERE operator = ? AND serial = ?"
+        rows = self._database.read(query, (operator, serial))
+        return self._issued(*rows[0]) if rows else None
+
+    def namesakes(self, operator: int, serial: int) -> list[Ticket]:
+        """The tickets of that serial for other operators than that one.
+
+        Raises:
+            DatabaseError: the database can't be read, or a ticket in it can't be.
+        """
+        others = self._database.read("SELECT operator FROM serial_places WHERE operator <> ?", (operator,))
+        found = (self.ticket(other, serial) for (other,) in others)
+        return [issued.ticket for issued in found if issued is not None]
+
+    def key_ids(self) -> frozenset[int]:
+        """The key ids that tickets were issued under."""
+        keys = self._database.read("SELECT DISTINCT substr(ticket, 4, 1) FROM tickets")
+        return frozenset(key for ((key,),) in keys)
+
+    def move(self, clearinghouse: bytes) -> int:
+        """Go on in the domain of another Clearinghouse (20 bytes) of the same chain; how many tickets there are so far.
+
+        Serials go on where they are, and tickets keep the domain that they were signed in. Offices that are open in
+        another process issue no more until they are opened anew, with the new settings.
+
+        Raises:
+            DomainRefusedError: the office was there before, and has gone on to another.
+            DatabaseError: the database can't be written.
+        """
+        with self._database.transaction() as sql:
+            ((issued,),) = sql.execute("SELECT coalesce(max(number), 0) FROM tickets").fetchall()
+            if self._current(sql) == clearinghouse:
+                return int(issued)
+            if sql.execute("SELECT 1 FROM domains WHERE clearinghouse = ?", (clearinghouse,)).fetchone():
+                raise DomainRefusedError(
+                    f"Clearinghouse: expected one that the office has not left, came {to_checksum(clearinghouse)}; it "
+                    f"is at {to_checksum(self._current(sql))}: name its successor"
+                )
+            sql.execute(
+                "INSERT INTO domains SELECT 0, ? WHERE NOT EXISTS (SELECT 1 FROM domains)", (self._current(sql),)
+            )
+            sql.execute("INSERT OR REPLACE INTO domains VALUES (?, ?)", (issued + 1, clearinghouse))
+            sql.execute("UPDATE meta SET value = ? WHERE name = 'clearinghouse'", (to_checksum(clearinghouse),))
+        return int(issued)
 
     def serials(self) -> list[SerialCount]:
         """How far each operator's serials have been handed out, by operator.
@@ -125,6 +197,27 @@ class TicketRegister:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _current(self, sql: Connection) -> bytes:
+        ((clearinghouse,),) = sql.execute("SELECT value FROM meta WHERE name = 'clearinghouse'").fetchall()
+        return parse_address(clearinghouse)
+
+    def _check_domain(self, sql: Connection) -> None:
+        current = self._current(sql)
+        if current != self._domain.clearinghouse:
+            raise DatabaseError(
+                f"{self._database.path}: expected the office of {to_checksum(self._domain.clearinghouse)}, came one "
+                f"that has moved to {to_checksum(current)}; set `clearinghouse` to it, and start again"
+            )
+
+    def _issued(self, data: bytes, issued_at: int, clearinghouse: bytes | None) -> IssuedTicket:
+        domain = Domain(self._domain.chain_id, clearinghouse) if clearinghouse else self._domain
+        try:
+            return IssuedTicket(Ticket.from_bytes(data), issued_at, domain)
+        except MalformedError as error:
+            raise DatabaseError(
+                f"{self._database.path}: a ticket in it is damaged: {error}; restore the file"
+            ) from error
 
     def _take_serials(self, sql: Connection, operator: int, count: int) -> list[int]:
         query = "SELECT block, shuffled, used FROM serial_places WHERE operator = ?"

@@ -46,6 +46,7 @@ def test_tickets_are_read_from_lines_and_from_json(office: TicketOffice) -> None
 def test_a_ticket_document_says_what_the_ticket_says(office: TicketOffice) -> None:
     (ticket,) = office.issue(HANGZHOU, rider_keys(1))
     assert ticket_document(ticket, office.config.domain) == {
+        "clearinghouse": "0x0102030405060708090a0B0c0d0e0f1011121314",
         "issuer": 3203,
         "key_id": 1,
         "operator": 3301,

@@ -1,0 +1,34 @@
+"""What the office reads from a chain, for modules that touch none."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block: its number, its hash (32 bytes) and its time (Unix seconds)."""
+
+    number: int
+    hash: bytes
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """One Clearinghouse of a line of succession: its address and that of its refunds (20 bytes; None without any).
+
+    `deployed_at` is the block to read logs from, `grace` (seconds) how stale a gate's list may be.
+    """
+
+    address: bytes
+    refunds: bytes | None
+    deployed_at: int
+    grace: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A ticket that its issuer revoked, and the block in which it did."""
+
+    operator: int
+    serial: int
+    block: int

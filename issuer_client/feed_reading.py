@@ -1,0 +1,263 @@
+"""Reading the feed: from where it was read last to the chain's head, one range of blocks after the other.
+
+Every range is read between two looks at its last block: if that has another hash then, nothing of the range is taken.
+When the block that was read last isn't on the chain any more, reading goes back to the newest one that is; what stood
+in the blocks between must be found again, or is withdrawn.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final, Protocol
+
+from interline.cities import CityFile
+from interline.errors import SettlementError
+from interline.settlements import RideRefund, Settlement, settled_rides
+from interline.tariff import Tariff, load_tariff
+from issuer_client.chain_types import Block, House, Revocation
+from issuer_client.errors import ChainError, ChainMovedError
+from issuer_client.feed import Feed, Item, Kind, Reading
+from issuer_client.register import TicketRegister
+from issuer_client.ride_checks import Circumstances, RideFlag, check_ride
+
+log = logging.getLogger(__name__)
+
+RANGE: Final = 10_000
+"""How many blocks are read and written down at once."""
+TRIES: Final = 5
+"""How often a range is read again because blocks were replaced meanwhile."""
+CAUSES: Final = ("by_operator", "unanswered", "revoked")
+"""What made a refund: `IRefunds.Cause` by its numbers."""
+
+
+class FeedChain(Protocol):
+    """What the feed needs of a chain; :class:`issuer_client.chain.Chain` is the real one."""
+
+    def head(self) -> Block:
+        """The newest block."""
+        ...
+
+    def block(self, number: int | None) -> Block | None:
+        """The block of that number; None if the chain has no such block."""
+        ...
+
+    def line(self) -> tuple[House, ...]:
+        """The Clearinghouses of the line of succession, the oldest first."""
+        ...
+
+    def settlements(self, house: bytes, issuer: int, from_block: int, to_block: int) -> list[Settlement]:
+        """The settlements of batches with rides on an issuer's tickets, in these blocks, both included."""
+        ...
+
+    def batch(self, settlement: Settlement) -> bytes:
+        """The bytes of a settled batch; SettlementError if they aren't in its transaction."""
+        ...
+
+    def outcome(self, house: bytes, batch_id: bytes) -> bytes:
+        """What the chain stores of a batch's refused rides, 25 bytes."""
+        ...
+
+    def refunded(self, refunds: bytes, issuer: int, from_block: int, to_block: int) -> list[RideRefund]:
+        """The refunds of rides on an issuer's tickets, in these blocks, both included."""
+        ...
+
+    def revocations(self, issuer: int, from_block: int, to_block: int) -> list[Revocation]:
+        """The tickets that an issuer revoked in these blocks, both included."""
+        ...
+
+
+class FeedReader:
+    """Brings one office's feed up to the chain.
+
+    Args:
+        feed: where it is kept; `register`: what the office issued.
+        cities: the city files by code, whose tariffs the fares are held against; None leaves that out.
+        confirmations: how many blocks must stand on one before it is read.
+    """
+
+    def __init__(
+        self,
+        issuer: int,
+        chain: FeedChain,
+        feed: Feed,
+        register: TicketRegister,
+        cities: dict[int, CityFile] | None = None,
+        *,
+        confirmations: int = 0,
+    ) -> None:
+        self._issuer = issuer
+        self._chain = chain
+        self._feed = feed
+        self._register = register
+        self._cities = cities or {}
+        self._confirmations = confirmations
+        self._tariffs: dict[int, Tariff] = {}
+        self._graces: dict[bytes, int] = {}
+        self._key_ids: frozenset[int] = frozenset()
+
+    def read(self, progress: Callable[[int, int], None] = lambda block, last: None) -> Block | None:
+        """Read everything up to the chain's head, less the confirmations; the last block read, None if there is none.
+
+        `progress` is told each block up to which was read, and the last one there is.
+
+        Raises:
+            ChainError: the chain can't be asked, or is behind what was read before.
+            ChainMovedError: blocks went on being replaced.
+            SettlementError: the node's answers don't fit together.
+            TariffError: the tariff of an operator is damaged.
+            DatabaseError: the feed can't be read or written.
+        """
+        head = self._chain.head()
+        line = self._chain.line()
+        self._graces = {house.address: house.grace for house in line}
+        self._key_ids = self._register.key_ids()
+        if new := {house.address for house in line} - self._feed.houses():
+            self._feed.start_over(new)
+        before = self._feed.checkpoints()
+        stands = self._last_that_stands(head, before)
+        last = head.number - self._confirmations
+        start = min(house.deployed_at for house in line) if stands is None else stands + 1
+        while start <= last:
+            end = min(start + RANGE - 1, last)
+            self._read_range(line, start, end)
+            progress(end, last)
+            start = end + 1
+        if not before or last >= before[0][0]:
+            withdrawn = self._feed.withdraw_unsure()
+            if withdrawn:
+                log.warning("%d entries were withdrawn: blocks were replaced by others that lack them", withdrawn)
+        read = self._feed.checkpoints()
+        return self._chain.block(read[0][0]) if read else None
+
+    def _last_that_stands(self, head: Block, checkpoints: list[tuple[int, bytes]]) -> int | None:
+        """The newest block read that is still on the chain; None if none is."""
+        if checkpoints and head.number < checkpoints[0][0]:
+            raise ChainError(
+                f"expected block {checkpoints[0][0]}, up to which the rides were read, or a later one, came "
+                f"{head.number}: the node is behind, or of another chain; wait, or ask another node"
+            )
+        for number, block_hash in checkpoints:
+            block = self._chain.block(number)
+            if block is not None and block.hash == block_hash:
+                if number != checkpoints[0][0]:
+                    log.warning("the blocks after %d were replaced: reading them again", number)
+                    self._feed.doubt(number)
+                return number
+        self._feed.doubt(-1)
+        return None
+
+    def _read_range(self, line: tuple[House, ...], start: int, end: int) -> None:
+        for _ in range(TRIES):
+            last = self._chain.block(end)
+            if last is None:
+                continue
+            try:
+                reading = self._reading(line, start, last)
+            except (ChainError, SettlementError):
+                if self._chain.block(end) == last:
+                    raise
+                continue
+            if self._chain.block(end) == last:
+                made = self._feed.record(reading, self._check)
+                log.info("blocks %d to %d: %d new entries", start, end, made)
+                return
+        raise ChainMovedError(
+            f"expected block {end} to stay, others took its place {TRIES} times; ask for more confirmations"
+        )
+
+    def _reading(self, line: tuple[House, ...], start: int, last: Block) -> Reading:
+        times: dict[int, int] = {last.number: last.time}
+
+        def time(block: int) -> int:
+            if block not in times:
+                found = self._chain.block(block)
+                if found is None:
+                    raise ChainMovedError(f"expected block {block}, came none: it was replaced")
+                times[block] = found.time
+            return times[block]
+
+        items: list[Item] = []
+        for house in line:
+            if house.deployed_at > last.number:
+                continue
+            for settlement in self._chain.settlements(house.address, self._issuer, start, last.number):
+                items += self._settled(settlement, time(settlement.block))
+            if house.refunds is not None:
+                refunds = self._chain.refunded(house.refunds, self._issuer, start, last.number)
+                items += [_refund(house.address, one, time(one.block)) for one in refunds]
+        revocations = [
+            (one.operator, one.serial, time(one.block), one.block)
+            for one in self._chain.revocations(self._issuer, start, last.number)
+        ]
+        return Reading(last.number, last.hash, tuple(items), tuple(revocations))
+
+    def _settled(self, settlement: Settlement, time: int) -> Iterator[Item]:
+        def item(kind: Kind, place: int, amount: int, rides: int = 1) -> Item:
+            return Item(
+                kind=kind,
+                house=settlement.clearinghouse,
+                batch_id=settlement.batch_id,
+                place=place,
+                operator=settlement.operator,
+                amount=amount,
+                block=settlement.block,
+                time=time,
+                tx=settlement.tx,
+                rides=rides,
+            )
+
+        try:
+            data = self._chain.batch(settlement)
+        except SettlementError as error:
+            [pair] = [pair for pair in settlement.pairs if pair.issuer == self._issuer]
+            log.warning("transaction 0x%s: %s", settlement.tx.hex(), error)
+            unread = item(Kind.UNREAD, -1, pair.fares, pair.rides)
+            yield replace(unread, notes=(str(error),))
+            return
+        outcome = self._chain.outcome(settlement.clearinghouse, settlement.batch_id)
+        for one in settled_rides(settlement, data, outcome):
+            if one.issuer == self._issuer:
+                yield replace(item(Kind.RIDE, one.index, one.ride.fare), key_id=one.key_id, ride=one.ride)
+
+    def _check(self, item: Item) -> tuple[RideFlag, ...]:
+        assert item.ride is not None
+        assert item.key_id is not None
+        serial = item.ride.serial
+        issued = self._register.ticket(item.operator, serial)
+        return check_ride(
+            item.ride,
+            Circumstances(
+                key_id=item.key_id,
+                clearinghouse=item.house,
+                issued=issued,
+                namesakes=() if issued else self._register.namesakes(item.operator, serial),
+                key_ids=self._key_ids,
+                revoked_at=self._feed.revoked_at(item.operator, serial),
+                grace=self._graces[item.house],
+                billed_before=self._feed.has_other_ride(item),
+                tariff=self._tariff(item.operator),
+            ),
+        )
+
+    def _tariff(self, operator: int) -> Tariff | None:
+        if operator not in self._cities:
+            return None
+        if operator not in self._tariffs:
+            self._tariffs[operator] = load_tariff(self._cities[operator].tariff)
+        return self._tariffs[operator]
+
+
+def _refund(house: bytes, refund: RideRefund, time: int) -> Item:
+    cause = CAUSES[refund.cause] if refund.cause < len(CAUSES) else str(refund.cause)
+    return Item(
+        kind=Kind.REFUND,
+        house=house,
+        batch_id=refund.batch_id,
+        place=refund.index,
+        operator=refund.operator,
+        amount=-refund.amount,
+        block=refund.block,
+        time=time,
+        tx=refund.tx,
+        notes=(cause,),
+    )
