@@ -9,6 +9,7 @@ from functools import partial
 from gate_client.errors import ChainError, ChainUnavailableError
 from gate_client.sending import send_signed
 from gate_client.settlement import SettlementChain, SignedTransaction, TransactionState, decode_arrears_paid
+from interline.domain import Domain
 
 _log = logging.getLogger(__name__)
 
@@ -17,16 +18,21 @@ _log = logging.getLogger(__name__)
 class ArrearsPayment:
     """A debtor's arrears, or a part of them, paid: fen, and the transaction's hash."""
 
+    domain: Domain
     debtor: int
     amount: int
     tx: bytes
 
 
 class ArrearsCollector:
-    """Calls `payArrears` and waits for what comes of it. Nothing is journalled: asking twice changes nothing."""
+    """Calls one Clearinghouse's `payArrears` and waits for what comes of it.
 
-    def __init__(self, chain: SettlementChain, private_key: bytes, operator: int) -> None:
+    Nothing is journalled: asking twice changes nothing.
+    """
+
+    def __init__(self, chain: SettlementChain, private_key: bytes, operator: int, domain: Domain) -> None:
         self._chain = chain
+        self._domain = domain
         self._private_key = private_key
         self._operator = operator
         self._flying: dict[int, bytes] = {}
@@ -65,7 +71,7 @@ class ArrearsCollector:
             del self._flying[debtor]
             amount = decode_arrears_paid(receipt.logs, debtor, self._operator)
             if amount:
-                paid.append(ArrearsPayment(debtor, amount, tx))
+                paid.append(ArrearsPayment(self._domain, debtor, amount, tx))
         return paid
 
     def _sign(self, debtor: int) -> SignedTransaction:

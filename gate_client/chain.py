@@ -16,6 +16,8 @@ from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
 from web3.exceptions import (
+    ABIFunctionNotFound,
+    BadFunctionCallOutput,
     ContractCustomError,
     ContractLogicError,
     TransactionNotFound,
@@ -26,6 +28,7 @@ from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import LogReceipt, Wei
 
 from gate_client.errors import ChainError, ChainRefusalError, ChainUnavailableError, StaleNonceError
+from gate_client.line import Links
 from gate_client.settlement import (
     BATCH_SETTLED,
     RIDE_REJECTED,
@@ -58,18 +61,18 @@ class Chain:
         ChainError: the node refuses the request.
     """
 
-    def __init__(self, rpc: str, clearinghouse: bytes) -> None:
+    def __init__(self, rpc: str, clearinghouse: bytes, web3: Web3 | None = None) -> None:
         self.rpc = rpc
         self.clearinghouse = clearinghouse
-        provider = Web3.HTTPProvider(
-            rpc, request_kwargs={"timeout": REQUEST_TIMEOUT}, exception_retry_configuration=None
-        )
-        self._web3 = Web3(provider)
-        self._web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)  # chains of Besu and the like
+        self._web3 = web3 or _connect(rpc)
         self._contract = self._at("Clearinghouse", _address(clearinghouse))
         self._registry_contract: Contract | None = None
         self._errors = _custom_errors()
         self._chain_id: int | None = None
+
+    def at(self, clearinghouse: bytes) -> Chain:
+        """Another Clearinghouse on the same chain, through the same connection."""
+        return Chain(self.rpc, clearinghouse, self._web3)
 
     # ------------------------------------------------------------ what is there
 
@@ -107,6 +110,32 @@ class Chain:
             block = self._web3.eth.get_block("latest")
             return int(block["number"]), int(block["timestamp"])
 
+    # ------------------------------------------------------------ its neighbours in the line
+
+    def registry(self) -> bytes:
+        """The address of its registry, 20 bytes."""
+        with self._translated():
+            return _bytes(self._registry().address)
+
+    def links(self, block: int | None) -> Links:
+        """What it says of its neighbours, as of one block (None: the newest)."""
+        successor = self._neighbour("successor", block)
+        closes_at = self._asked("closesAt", block) if successor else None
+        return Links(self._neighbour("predecessor", block), successor, closes_at)
+
+    def _neighbour(self, function: str, block: int | None) -> bytes | None:
+        address = self._asked(function, block)
+        return None if address is None or not int(address, 16) else _bytes(address)
+
+    def _asked(self, function: str, block: int | None, *arguments: object) -> Any:
+        """The answer to a question that another vendor's contract may not know: then None."""
+        with self._translated():
+            try:
+                call = self._contract.functions[function](*arguments)
+                return call.call(block_identifier="latest" if block is None else block)
+            except (ContractLogicError, BadFunctionCallOutput, ABIFunctionNotFound):
+                return None
+
     # ------------------------------------------------------------ for the trust list
 
     def cities(self, block: int) -> tuple[TrustedCity, ...]:
@@ -121,9 +150,17 @@ class Chain:
             return int(self._contract.functions.maxFare().call(block_identifier=block))
 
     def deployed_at(self) -> int:
-        """The block from which on there is anything to read."""
+        """The block from which on there is anything to read of the Clearinghouse."""
         with self._translated():
             return int(self._contract.functions.deployedAt().call())
+
+    def registry_deployed_at(self) -> int:
+        """The block from which on there is anything to read of the registry, which may be older."""
+        with self._translated():
+            try:
+                return int(self._registry().functions.deployedAt().call())
+            except (ContractLogicError, BadFunctionCallOutput, ABIFunctionNotFound):
+                return 0  # another vendor's, that doesn't say
 
     def revoked(self, operator: int, from_block: int, to_block: int) -> frozenset[tuple[int, int]]:
         """(issuer, serial) of the tickets for an operator that were revoked in these blocks, both included."""
@@ -162,6 +199,11 @@ class Chain:
         with self._translated():
             call.call({"from": _address(sender), "gas": gas, "gasPrice": Wei(0)})
 
+    def submission_window(self) -> int:
+        """How long after its end (seconds) a ride may be settled."""
+        with self._translated():
+            return int(self._contract.functions.submissionWindow().call())
+
     def sign_settle(self, private_key: bytes, batch: bytes, signature: bytes, gas: int) -> SignedTransaction:
         """A transaction that calls `settle`, with the account's next nonce."""
         return self._sign(private_key, "settle", (batch, signature), gas)
@@ -170,6 +212,8 @@ class Chain:
         """The cities that owe this one arrears and have funds to pay from."""
         with self._translated():
             functions = self._contract.functions
+            if self._asked("arrearsDue", None, creditor) == 0:
+                return []
             return [
                 city
                 for city in self._registry().functions.cities().call()
@@ -320,6 +364,13 @@ class Chain:
         return ChainRefusalError(str(error.message or error))
 
 
+def _connect(rpc: str) -> Web3:
+    provider = Web3.HTTPProvider(rpc, request_kwargs={"timeout": REQUEST_TIMEOUT}, exception_retry_configuration=None)
+    web3 = Web3(provider)
+    web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)  # chains of Besu and the like
+    return web3
+
+
 def _custom_errors() -> Mapping[bytes, tuple[str, list[str]]]:
     found: dict[bytes, tuple[str, list[str]]] = {}
     for entry in load_abi("Clearinghouse"):
@@ -332,6 +383,10 @@ def _custom_errors() -> Mapping[bytes, tuple[str, list[str]]]:
 
 def _address(data: bytes) -> ChecksumAddress:
     return Web3.to_checksum_address(to_checksum(data))
+
+
+def _bytes(address: str) -> bytes:
+    return bytes.fromhex(address[2:])
 
 
 def _hex(data: bytes) -> str:

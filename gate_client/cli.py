@@ -18,6 +18,7 @@ import click
 from gate_client.config import GateConfig, load_config
 from gate_client.errors import ConfigError, GateError, PictureError
 from interline.errors import InterlineError
+from interline.signatures import to_checksum
 
 if TYPE_CHECKING:
     from gate_client.gate import Answer, Gate
@@ -81,13 +82,13 @@ def main(ctx: click.Context, config_path: Path, verbose: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_obj
 def sync(config_path: Path, as_json: bool) -> None:
-    """Make the trust list from the chain.
+    """Make the trust list from the chain: of the newest Clearinghouse and its predecessors, whichever gate.toml names.
 
     Never goes back to a list of a lower block. Exit status: 0 done, 2 cannot work.
     """
     from gate_client import output
     from gate_client.chain import Chain
-    from gate_client.journal import bound_domain
+    from gate_client.journal import bound_line
     from gate_client.sync import make_trust_list
     from gate_client.trust_list import load_trust_list, replace_trust_list
     from interline.tariff import load_tariff
@@ -96,11 +97,12 @@ def sync(config_path: Path, as_json: bool) -> None:
     tariff = load_tariff(config.tariff)
     old = load_trust_list(config.trust_list) if config.trust_list.exists() else None
     trust = make_trust_list(Chain(config.rpc, config.clearinghouse), config.operator, tariff, old)
-    bound = bound_domain(config.journal)
-    if bound is not None and bound != trust.domain:
+    bound = bound_line(config.journal)
+    if bound is not None and not trust.line.continues(bound) and not bound.continues(trust.line):
         raise ConfigError(
-            f"{config.journal} is the journal of chain {bound.chain_id}, Clearinghouse 0x{bound.clearinghouse.hex()}; "
-            f"the chain at {config.rpc} is another one: use a new journal for it"
+            f"{config.journal} is the journal of chain {bound.domain.chain_id}, Clearinghouse "
+            f"{to_checksum(bound.domain.clearinghouse)}; {to_checksum(trust.domain.clearinghouse)} on chain "
+            f"{trust.domain.chain_id} is not of its line: use a new journal for it"
         )
     config.trust_list.parent.mkdir(parents=True, exist_ok=True)
     replace_trust_list(config.trust_list, trust)
@@ -112,7 +114,7 @@ def sync(config_path: Path, as_json: bool) -> None:
 @click.option("--station", type=click.IntRange(1, 0xFFFF), help="Station number, if not that of gate.toml.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per code and line on standard output.")
 @click.option("--text", "texts", multiple=True, help="A code's text instead of a picture; - reads standard input.")
-@click.argument("images", nargs=-1, metavar="IMAGE...")
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
 @click.pass_obj
 def scan(
     config_path: Path,
@@ -139,7 +141,10 @@ def scan(
     config = load_config(config_path)
     trust = TrustListFile(config.trust_list)
     check_trust_list(trust.current(), operator=config.operator, clearinghouse=config.clearinghouse)
-    with Journal(config.journal, operator=config.operator, domain=trust.current().domain) as journal:
+    line = trust.current().line
+    with Journal(
+        config.journal, operator=config.operator, domain=line.domain, predecessors=line.predecessors
+    ) as journal:
         gate = Gate(
             journal,
             trust,
@@ -255,4 +260,11 @@ def _print_document(document: dict[str, object]) -> None:
 
 
 def _ask_password(config: GateConfig) -> str:
-    return str(click.prompt(f"Password of {config.keystore}", hide_input=True, err=True))
+    try:
+        return str(click.prompt(f"Password of {config.keystore}", hide_input=True, err=True))
+    except (click.Abort, AttributeError):  # a closed standard input has no lines to read
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise
+        raise ConfigError(
+            f"nobody gave the password of {config.keystore}; set GATE_KEYSTORE_PASSWORD, or run this at a terminal"
+        ) from None

@@ -43,6 +43,10 @@ class ChainRefusalError(ChainError):
         self.details = details
 
 
+class SuccessionError(GateError):
+    """Clearinghouses don't agree about who follows whom."""
+
+
 class StaleNonceError(ChainError):
     """Another transaction of the same account has taken this one's nonce."""
 

@@ -18,6 +18,7 @@ from gate_client.trust_list import TrustList, TrustListFile
 from gate_client.verifier import Decision, Verifier
 from interline.code import Code
 from interline.reasons import GateReason
+from interline.signatures import to_checksum
 
 Clock = Callable[[], float]
 """The time in Unix seconds; `time.time` at a real gate."""
@@ -69,7 +70,7 @@ class Gate:
         self._max_age = trust_list_max_age
         self._clock = clock
         trust.current().check_station(station)
-        self._verifier = Verifier(trust.current(), max_age=trust_list_max_age)
+        self._verifier = self._verifier_for(trust.current())
 
     def scan_text(self, text: str) -> Answer:
         """Answer for a text as a scanner types it.
@@ -119,8 +120,12 @@ class Gate:
     def _current_verifier(self) -> Verifier:
         trust = self._trust.current()
         if trust is not self._verifier.trust:
-            self._verifier = Verifier(trust, max_age=self._max_age)
+            self._verifier = self._verifier_for(trust)
         return self._verifier
+
+    def _verifier_for(self, trust: TrustList) -> Verifier:
+        self._journal.extend(trust.line)  # before a tap in a new domain
+        return Verifier(trust, max_age=self._max_age)
 
 
 def check_trust_list(trust: TrustList, *, operator: int, clearinghouse: bytes) -> None:
@@ -134,8 +139,10 @@ def check_trust_list(trust: TrustList, *, operator: int, clearinghouse: bytes) -
             f"the trust list is operator {trust.operator}'s, gate.toml says {operator}; "
             f"correct gate.toml, or use a journal of its own and run gate-client sync"
         )
-    if trust.domain.clearinghouse != clearinghouse:
+    known = [domain.clearinghouse for domain in trust.line.domains]
+    if clearinghouse not in known:
         raise TrustListError(
-            f"the trust list is of Clearinghouse 0x{trust.domain.clearinghouse.hex()}, gate.toml says "
-            f"0x{clearinghouse.hex()}; correct gate.toml, or use a journal of its own and run gate-client sync"
+            f"the trust list is of Clearinghouse {', '.join(map(to_checksum, known))}, gate.toml says "
+            f"{to_checksum(clearinghouse)}; run gate-client sync if that is its successor, correct gate.toml if not, "
+            f"or use a journal of its own"
         )

@@ -1,4 +1,7 @@
-"""The journal: one SQLite file that holds every scan, tap, ride and batch of one operator in one domain.
+"""The journal: one SQLite file that holds every scan, tap, ride and batch of one operator, in one line of domains.
+
+A tap, its ride and its batch belong to the domain that the ticket was signed in. A serial is unique within a domain: an
+issuer may count anew under a successor.
 
 WAL with synchronous=FULL: what has been committed survives SIGKILL and a power cut. Several gates may share
 a journal; whatever reads and then writes does so inside :meth:`Journal.transaction`, which lets one in at a time.
@@ -8,24 +11,31 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from gate_client.errors import JournalError
 from gate_client.files import sync_folder
+from gate_client.line import Line, Predecessor
 from interline.domain import Domain
 from interline.signatures import to_checksum
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT = 20.0
 """Seconds that a gate waits for another one that is writing to the same journal."""
 
 _SCHEMA = """
 CREATE TABLE binding (
-  operator INTEGER NOT NULL,
+  operator INTEGER NOT NULL
+);
+CREATE TABLE domains (
+  id INTEGER PRIMARY KEY,
   chain_id INTEGER NOT NULL,
-  clearinghouse BLOB NOT NULL
+  clearinghouse BLOB NOT NULL CHECK (length(clearinghouse) = 20),
+  place INTEGER NOT NULL,               -- in the line: 0 the newest, 1 its predecessor, and so on
+  closes_at INTEGER,                    -- null: it has no successor
+  UNIQUE (chain_id, clearinghouse)
 );
 CREATE TABLE scans (                    -- every attempt, the refused ones too
   id INTEGER PRIMARY KEY,
@@ -38,11 +48,13 @@ CREATE TABLE scans (                    -- every attempt, the refused ones too
   issuer INTEGER,
   serial INTEGER,
   ticket_hash BLOB,
-  shown_at INTEGER
+  shown_at INTEGER,
+  domain INTEGER REFERENCES domains (id)  -- that the issuer signed in; null: not found out
 );
 CREATE INDEX scans_by_reason ON scans (reason);
 CREATE TABLE rides (
   id INTEGER PRIMARY KEY,
+  domain INTEGER NOT NULL REFERENCES domains (id),
   issuer INTEGER NOT NULL,
   key_id INTEGER NOT NULL,
   serial INTEGER NOT NULL,
@@ -51,11 +63,12 @@ CREATE TABLE rides (
   state TEXT NOT NULL CHECK (state IN ('ready', 'batched', 'settled', 'rejected')),
   reason INTEGER,                       -- section 6, of a rejected ride; null: not known
   closed_at INTEGER NOT NULL,
-  UNIQUE (issuer, serial)
+  UNIQUE (domain, issuer, serial)
 );
-CREATE INDEX rides_by_state ON rides (state, issuer, key_id, serial);
+CREATE INDEX rides_by_state ON rides (state, domain, issuer, key_id, serial);
 CREATE TABLE taps (
   id INTEGER PRIMARY KEY,
+  domain INTEGER NOT NULL REFERENCES domains (id),
   scan INTEGER NOT NULL UNIQUE REFERENCES scans (id),
   issuer INTEGER NOT NULL,
   serial INTEGER NOT NULL,
@@ -66,13 +79,14 @@ CREATE TABLE taps (
   code BLOB NOT NULL CHECK (length(code) = 184),
   state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'paired', 'unused')),
   ride INTEGER REFERENCES rides (id),
-  UNIQUE (issuer, serial, direction)
+  UNIQUE (domain, issuer, serial, direction)
 );
-CREATE INDEX taps_by_state ON taps (state, direction, shown_at);
+CREATE INDEX taps_by_state ON taps (state, domain, direction, shown_at);
 CREATE INDEX taps_by_ride ON taps (ride);
 CREATE TABLE batches (
   id INTEGER PRIMARY KEY,
-  batch_id BLOB NOT NULL UNIQUE CHECK (length(batch_id) = 32),
+  domain INTEGER NOT NULL REFERENCES domains (id),
+  batch_id BLOB NOT NULL CHECK (length(batch_id) = 32),
   bytes BLOB NOT NULL,
   signature BLOB NOT NULL CHECK (length(signature) = 64),
   signer BLOB NOT NULL,
@@ -83,7 +97,8 @@ CREATE TABLE batches (
   tx BLOB,                              -- the last transaction that we sent it with
   refusal TEXT,                         -- what keeps it waiting
   settled_tx BLOB,                      -- the transaction that carried it out, whoever sent it
-  settled INTEGER
+  settled INTEGER,
+  UNIQUE (domain, batch_id)
 );
 CREATE INDEX batches_by_state ON batches (state);
 CREATE TABLE batch_rides (
@@ -96,21 +111,38 @@ CREATE INDEX batch_rides_by_ride ON batch_rides (ride);
 """
 
 
+_TABLES_1 = {  # those of version 1, and their columns; none of binding
+    "binding": "",
+    "scans": "id, scanned_at, direction, station, reason, trust_list_block, code, issuer, serial, ticket_hash, "
+    "shown_at",
+    "rides": "id, issuer, key_id, serial, fare, ride, state, reason, closed_at",
+    "taps": "id, scan, issuer, serial, direction, station, shown_at, ticket_hash, code, state, ride",
+    "batches": "id, batch_id, bytes, signature, signer, state, signed_block, from_block, signed_at, tx, refusal, "
+    "settled_tx, settled",
+    "batch_rides": "batch, position, ride",
+}
+
+
 class Journal:
-    """An open journal, bound to one operator and one domain. Use it as a context manager, or close it.
+    """An open journal, bound to one operator and one line of domains. Use it as a context manager, or close it.
+
+    `domain` may be any of the line that the journal knows, or a later one: then `predecessors` lead back to it.
 
     Raises:
         JournalError: the file can't be opened, is no journal, or belongs to someone else.
     """
 
-    def __init__(self, path: Path, *, operator: int, domain: Domain) -> None:
+    def __init__(
+        self, path: Path, *, operator: int, domain: Domain, predecessors: tuple[Predecessor, ...] = ()
+    ) -> None:
         self.path = path
         self.operator = operator
-        self.domain = domain
         self.db = _connect(path)
         try:
             self._prepare()
-            self._check_binding()
+            self._check_operator()
+            self._read_line()
+            self.extend(Line(domain, predecessors))
         except BaseException:
             self.db.close()
             raise
@@ -124,6 +156,44 @@ class Journal:
     def close(self) -> None:
         """Close the file; everything committed is already on disk."""
         self.db.close()
+
+    @property
+    def line(self) -> Line:
+        """The domains that the journal knows."""
+        assert self._line is not None
+        return self._line
+
+    def domain_id(self, domain: Domain) -> int:
+        """The row of a domain.
+
+        Raises:
+            JournalError: the journal isn't of a line with this domain.
+        """
+        if domain not in self._ids:
+            self._read_line()  # another process may have extended it
+        try:
+            return self._ids[domain]
+        except KeyError:
+            raise JournalError(f"{self.path}: not a journal of {_text(domain)}; run gate-client sync") from None
+
+    def extend(self, line: Line) -> None:
+        """Learn of successors (and of predecessors), durably; does nothing where all is known.
+
+        Raises:
+            JournalError: the journal is of another line, or nothing could be written.
+        """
+        if self._line is not None and _joined(self._line, line) == self._line:
+            return
+        with self.transaction():
+            self._read_line()
+            joined = line if self._line is None else _joined(self._line, line)
+            if joined is None:
+                raise JournalError(
+                    f"{self.path}: the journal of {_text(self.line.domain)}, not of {_text(line.domain)}, which isn't "
+                    f"its successor; use a new journal for a new domain"
+                )
+            self._write_line(joined)
+        self._read_line()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -151,6 +221,8 @@ class Journal:
             version = self._version()
             if version == 0:
                 self._create(db)
+            elif version == 1:
+                _migrate(db)
             elif version != SCHEMA_VERSION:
                 raise JournalError(
                     f"{self.path}: a journal of version {version}, this gate-client knows {SCHEMA_VERSION}; "
@@ -163,30 +235,35 @@ class Journal:
     def _create(self, db: sqlite3.Connection) -> None:
         if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise JournalError(f"{self.path}: a database of something else; name another file in gate.toml")
-        for statement in _SCHEMA.split(";\n"):
-            db.execute(statement)
-        db.execute(
-            "INSERT INTO binding VALUES (?, ?, ?)", (self.operator, self.domain.chain_id, self.domain.clearinghouse)
-        )
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        _create_tables(db)
+        db.execute("INSERT INTO binding VALUES (?)", (self.operator,))
         sync_folder(self.path.parent)
 
-    def _check_binding(self) -> None:
-        operator, chain_id, clearinghouse = self.db.execute("SELECT * FROM binding").fetchone()
+    def _check_operator(self) -> None:
+        (operator,) = self.db.execute("SELECT operator FROM binding").fetchone()
         if operator != self.operator:
             raise JournalError(
                 f"{self.path}: the journal of operator {operator}, not of {self.operator}; a journal is one operator's"
             )
-        if Domain(chain_id, clearinghouse) != self.domain:
-            raise JournalError(
-                f"{self.path}: the journal of chain {chain_id}, Clearinghouse {to_checksum(clearinghouse)}, "
-                f"not of chain {self.domain.chain_id}, Clearinghouse {to_checksum(self.domain.clearinghouse)}; "
-                f"use a new journal for a new domain"
+
+    def _read_line(self) -> None:
+        rows = self.db.execute("SELECT id, chain_id, clearinghouse, closes_at FROM domains ORDER BY place").fetchall()
+        self._ids: dict[Domain, int] = {Domain(chain_id, clearinghouse): i for i, chain_id, clearinghouse, _ in rows}
+        self._line = _line_of(rows)
+
+    def _write_line(self, line: Line) -> None:
+        for place, domain in enumerate(line.domains):
+            self.db.execute(
+                """
+                INSERT INTO domains (chain_id, clearinghouse, place, closes_at) VALUES (?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET place = excluded.place, closes_at = excluded.closes_at
+                """,
+                (domain.chain_id, domain.clearinghouse, place, line.closes_at(domain)),
             )
 
 
-def bound_domain(path: Path) -> Domain | None:
-    """The domain that an existing journal is bound to; None where there is no journal yet.
+def bound_line(path: Path) -> Line | None:
+    """The line that an existing journal is bound to; None where there is no journal yet.
 
     Raises:
         JournalError: the file is no journal.
@@ -195,12 +272,76 @@ def bound_domain(path: Path) -> Domain | None:
         return None
     db = _connect(path)
     try:
-        row = db.execute("SELECT chain_id, clearinghouse FROM binding").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        before = "SELECT NULL, chain_id, clearinghouse, NULL FROM binding"
+        query = before if version == 1 else "SELECT id, chain_id, clearinghouse, closes_at FROM domains ORDER BY place"
+        return _line_of(db.execute(query).fetchall())
     except sqlite3.Error as error:
         raise JournalError(f"{path}: not a gate's journal ({error})") from None
     finally:
         db.close()
-    return Domain(*row) if row else None
+
+
+def require_journal(path: Path, trust_list: Path) -> None:
+    """Refuse a path at which nobody has scanned or synced: `scan` alone makes a journal of what may be a slip.
+
+    Raises:
+        JournalError: there is neither a journal nor a trust list beside it.
+    """
+    if not path.exists() and not trust_list.exists():
+        raise JournalError(
+            f"{path}: there is no journal, and no trust list beside it; correct journal in gate.toml, or begin with "
+            f"gate-client sync and scan"
+        )
+
+
+def _line_of(rows: Sequence[tuple[int, int, bytes, int | None]]) -> Line | None:
+    if not rows:
+        return None
+    domains = [(Domain(chain_id, clearinghouse), closes_at) for _, chain_id, clearinghouse, closes_at in rows]
+    return Line(domains[0][0], tuple(Predecessor(domain, closes_at or 0) for domain, closes_at in domains[1:]))
+
+
+def _joined(known: Line, told: Line) -> Line | None:
+    """What two views of one line come to: the one may have come further, the other reach further back; else None."""
+    if known.continues(told):
+        newer, other = known, told
+    elif told.continues(known):
+        newer, other = told, known
+    else:
+        return None
+    last = newer.domains[-1]
+    earlier = other.predecessors[other.domains.index(last) :] if last in other.domains else ()
+    return Line(newer.domain, newer.predecessors + earlier)
+
+
+def _create_tables(db: sqlite3.Connection) -> None:
+    for statement in _SCHEMA.split(";\n"):
+        db.execute(statement)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    """From version 1, which had one domain: within the caller's transaction, so all of it or nothing."""
+    for table in _TABLES_1:
+        db.execute(f"ALTER TABLE {table} RENAME TO before_{table}")
+    indices = "SELECT name FROM sqlite_master WHERE type = 'index' AND name NOT LIKE 'sqlite_%'"
+    for (index,) in db.execute(indices).fetchall():
+        db.execute(f"DROP INDEX {index}")
+    _create_tables(db)
+    db.execute("INSERT INTO binding SELECT operator FROM before_binding")
+    db.execute("INSERT INTO domains SELECT 1, chain_id, clearinghouse, 0, NULL FROM before_binding")
+    for table, columns in _TABLES_1.items():
+        if columns:
+            domain = {"scans": "CASE WHEN reason = 'accepted' THEN 1 END"}.get(table, "1")
+            to, since = ("", "") if table == "batch_rides" else ("domain, ", f"{domain}, ")
+            db.execute(f"INSERT INTO {table} ({to}{columns}) SELECT {since}{columns} FROM before_{table}")
+    for table in reversed(_TABLES_1):  # what refers to another goes first
+        db.execute(f"DROP TABLE before_{table}")
+
+
+def _text(domain: Domain) -> str:
+    return f"chain {domain.chain_id}, Clearinghouse {to_checksum(domain.clearinghouse)}"
 
 
 def _connect(path: Path) -> sqlite3.Connection:

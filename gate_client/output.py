@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from gate_client.line import predecessor_documents
 from gate_client.rounds import Report
 from gate_client.trust_list import TrustList
 from interline.money import format_yuan
@@ -21,6 +22,7 @@ def trust_list_document(trust: TrustList) -> dict[str, object]:
         "operator": trust.operator,
         "chain_id": trust.domain.chain_id,
         "clearinghouse": to_checksum(trust.domain.clearinghouse),
+        "predecessors": predecessor_documents(trust.line),
         "block": trust.block,
         "block_time": trust.block_time,
         "cities": [
@@ -35,8 +37,7 @@ def trust_list_document(trust: TrustList) -> dict[str, object]:
 
 def show_trust_list(trust: TrustList) -> None:
     """The new trust list: its cities, and what it is good for."""
-    time = datetime.fromtimestamp(trust.block_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    table = Table(title=f"Trust list of {trust.operator}: block {trust.block}, {time}")
+    table = Table(title=f"Trust list of {trust.operator}: block {trust.block}, {_time(trust.block_time)}")
     table.add_column("code", justify="right")
     table.add_column("city")
     table.add_column("status")
@@ -49,6 +50,11 @@ def show_trust_list(trust: TrustList) -> None:
         f"{len(trust.revoked)} revoked tickets; {len(trust.tariff.stations)} stations, highest fare "
         f"{format_yuan(trust.tariff.highest_fare)} yuan"
     )
+    for before in trust.predecessors:
+        console.print(
+            f"Clearinghouse {to_checksum(trust.domain.clearinghouse)} takes over from "
+            f"{to_checksum(before.domain.clearinghouse)}, whose tickets let riders in until {_time(before.closes_at)}"
+        )
 
 
 def show_report(report: Report) -> None:
@@ -88,6 +94,8 @@ def show_status(document: Mapping[str, Any]) -> None:
     else:
         age = f"{trust['age']} s old" + (", EXPIRED: run gate-client sync" if trust["expired"] else "")
         console.print(f"Trust list of block {trust['block']}, {age}; {trust['cities']} cities")
+    if len(document["domains"]) > 1:
+        console.print(_domains(document["domains"]))
     for title, counts in (("Scans", "scans"), ("Taps", "taps"), ("Rides", "rides"), ("Rejected", "rejected")):
         if document[counts]:
             console.print(_counts(title, document[counts]))
@@ -102,6 +110,22 @@ def _counts(title: str, counts: Mapping[str, int]) -> Table:
     for name, count in counts.items():
         table.add_row(name, str(count))
     return table
+
+
+def _domains(domains: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(title="Clearinghouses", title_justify="left")
+    for column in ("address", "closes", "taps that wait", "rides to settle", "settled", "rejected"):
+        table.add_column(column)
+    for domain in domains:
+        rides = domain["rides"]
+        closes = "" if domain["closes_at"] is None else _time(domain["closes_at"])
+        counts = (domain["taps"]["waiting"], rides["ready"] + rides["batched"], rides["settled"], rides["rejected"])
+        table.add_row(domain["clearinghouse"], closes, *map(str, counts))
+    return table
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _short(data: bytes) -> str:

@@ -18,6 +18,7 @@ from gate_client.pricing import PricedRide, price_journey
 from gate_client.tap import Tap
 from gate_client.tap_log import waiting_taps
 from interline.batch import Batch
+from interline.domain import Domain
 from interline.errors import TariffError
 from interline.reasons import RideReason
 from interline.ride import Ride
@@ -72,39 +73,44 @@ class RejectedRide:
     reason: RideReason | None
 
 
-def close_rides(journal: Journal, tariff: Tariff, now: int) -> tuple[int, list[Unpriced]]:
-    """Pair the waiting taps, price the journeys and make them rides; returns how many, and what has no price.
+def close_rides(journal: Journal, domain: Domain, tariff: Tariff, now: int) -> tuple[int, list[Unpriced]]:
+    """Pair a domain's waiting taps, price the journeys and make them rides; returns how many, and what has no price.
 
     Raises:
         JournalError: nothing could be written.
     """
     alone_before = now - ALONE_AFTER
-    if not waiting_taps(journal, alone_before=alone_before) and not _late_exits(journal):
+    if not waiting_taps(journal, domain, alone_before=alone_before) and not _late_exits(journal, domain):
         return 0, []  # nothing to write, so scanning isn't held up
     unpriced: list[Unpriced] = []
     closed = 0
     with journal.transaction() as db:
-        for journey in pair_taps(waiting_taps(journal, alone_before=alone_before), now):
+        for journey in pair_taps(waiting_taps(journal, domain, alone_before=alone_before), now):
             try:
-                _write_ride(journal, journey, price_journey(journey, tariff), now)
+                _write_ride(journal, domain, journey, price_journey(journey, tariff), now)
             except TariffError as error:
                 unpriced.append(Unpriced(journey.taps, str(error)))
                 continue
             closed += 1
-        db.executemany("UPDATE taps SET state = 'unused' WHERE id = ?", _late_exits(journal))
+        db.executemany("UPDATE taps SET state = 'unused' WHERE id = ?", _late_exits(journal, domain))
     return closed, unpriced
 
 
-def ready_rides(journal: Journal) -> list[StoredRide]:
-    """The rides that may go into a batch, in the order of issuer, key and serial."""
+def ready_rides(journal: Journal, domain: Domain) -> list[StoredRide]:
+    """The rides of a domain that may go into a batch, in the order of issuer, key and serial."""
     rows = journal.db.execute(
-        "SELECT id, issuer, key_id, ride FROM rides WHERE state = 'ready' ORDER BY issuer, key_id, serial"
+        """
+        SELECT id, issuer, key_id, ride FROM rides WHERE state = 'ready' AND domain = ?
+        ORDER BY issuer, key_id, serial
+        """,
+        (journal.domain_id(domain),),
     )
     return [StoredRide(i, PricedRide(issuer, key_id, Ride.from_bytes(data))) for i, issuer, key_id, data in rows]
 
 
 def record_signed(
     journal: Journal,
+    domain: Domain,
     rides: Sequence[StoredRide],
     batch: Batch,
     *,
@@ -113,26 +119,28 @@ def record_signed(
     from_block: int,
     now: int,
 ) -> None:
-    """Write a signed batch and move its rides from `ready` to `batched`, in one durable step.
+    """Write a batch signed for a domain and move its rides from `ready` to `batched`, in one durable step.
 
     Raises:
-        SubmissionError: a ride isn't ready any more.
+        SubmissionError: a ride isn't ready any more, or is another domain's.
         JournalError: nothing could be written.
     """
     with journal.transaction() as db:
         moved = 0
+        domain_id = journal.domain_id(domain)
         for ride in rides:
             moved += db.execute(
-                "UPDATE rides SET state = 'batched' WHERE id = ? AND state = 'ready'", (ride.id,)
+                "UPDATE rides SET state = 'batched' WHERE id = ? AND state = 'ready' AND domain = ?",
+                (ride.id, domain_id),
             ).rowcount
         if moved != len(rides):
             raise SubmissionError(f"expected {len(rides)} rides that are ready, found {moved}; run submit again")
         row = db.execute(
             """
-            INSERT INTO batches (batch_id, bytes, signature, signer, state, signed_block, from_block, signed_at)
-            VALUES (?, ?, ?, ?, 'signed', ?, ?, ?)
+            INSERT INTO batches (domain, batch_id, bytes, signature, signer, state, signed_block, from_block, signed_at)
+            VALUES (?, ?, ?, ?, ?, 'signed', ?, ?, ?)
             """,
-            (batch.id, batch.to_bytes(), signature, signer, from_block, from_block, now),
+            (domain_id, batch.id, batch.to_bytes(), signature, signer, from_block, from_block, now),
         ).lastrowid
         places = {(ride.priced.issuer, ride.priced.ride.serial): ride.id for ride in rides}
         db.executemany(
@@ -189,47 +197,54 @@ def record_outcome(
     return rejected
 
 
-def open_batches(journal: Journal) -> list[StoredBatch]:
-    """The batches that aren't done, oldest first."""
+def open_batches(journal: Journal, domain: Domain) -> list[StoredBatch]:
+    """The batches of a domain that aren't done, oldest first."""
     rows = journal.db.execute(
         """
         SELECT id, batch_id, bytes, signature, signer, signed_block, from_block, tx FROM batches
-        WHERE state <> 'done' ORDER BY id
-        """
+        WHERE state <> 'done' AND domain = ? ORDER BY id
+        """,
+        (journal.domain_id(domain),),
     )
     return [StoredBatch(*row) for row in rows]
 
 
-def retry_rejected(journal: Journal, *, from_block: int) -> int:
-    """Let every rejected ride be sent again, but for those whose serial has paid; returns how many.
+def retry_rejected(journal: Journal, domain: Domain, *, from_block: int) -> int:
+    """Let every rejected ride of a domain be sent again, but for those whose serial has paid; returns how many.
 
     A batch of which no ride settled isn't stored on chain and can still land, whoever sends it: it is opened again,
     the same bytes. Rides of a batch that is stored become ready for a new one. `from_block` is the chain's
     newest block.
     """
+    domain_id = journal.domain_id(domain)
     with journal.transaction() as db:
         reopened = db.execute(
             """
-            UPDATE rides SET state = 'batched', reason = NULL WHERE state = 'rejected' AND EXISTS (
+            UPDATE rides SET state = 'batched', reason = NULL WHERE state = 'rejected' AND domain = ? AND EXISTS (
               SELECT 1 FROM batch_rides JOIN batches ON batches.id = batch_rides.batch
               WHERE batch_rides.ride = rides.id AND batches.state = 'done' AND batches.settled = 0)
-            """
+            """,
+            (domain_id,),
         ).rowcount
         db.execute(
             """UPDATE batches SET state = 'signed', from_block = ?, settled = NULL, settled_tx = NULL
-               WHERE state = 'done' AND settled = 0""",
-            (from_block,),
+               WHERE state = 'done' AND settled = 0 AND domain = ?""",
+            (from_block, domain_id),
         )
         ready = db.execute(
-            "UPDATE rides SET state = 'ready', reason = NULL WHERE state = 'rejected' AND reason IS NOT ?",
-            (int(RideReason.AlreadySettled),),
+            """UPDATE rides SET state = 'ready', reason = NULL
+               WHERE state = 'rejected' AND reason IS NOT ? AND domain = ?""",
+            (int(RideReason.AlreadySettled), domain_id),
         ).rowcount
         return int(reopened + ready)
 
 
-def count_rides(journal: Journal) -> dict[str, int]:
-    """Rides by state."""
-    return dict(journal.db.execute("SELECT state, count(*) FROM rides GROUP BY state"))
+def count_rides(journal: Journal, domain: Domain | None = None) -> dict[str, int]:
+    """Rides by state, of one domain or of all."""
+    if domain is None:
+        return dict(journal.db.execute("SELECT state, count(*) FROM rides GROUP BY state"))
+    query = "SELECT state, count(*) FROM rides WHERE domain = ? GROUP BY state"
+    return dict(journal.db.execute(query, (journal.domain_id(domain),)))
 
 
 def count_rejected(journal: Journal) -> dict[str, int]:
@@ -243,36 +258,48 @@ def settled_fares(journal: Journal) -> int:
     return int(journal.db.execute("SELECT coalesce(sum(fare), 0) FROM rides WHERE state = 'settled'").fetchone()[0])
 
 
-def waiting_batches(journal: Journal) -> list[tuple[bytes, str, int, str | None]]:
-    """For each batch that isn't done: its id, state, number of rides and what keeps it waiting."""
+def waiting_batches(journal: Journal) -> list[tuple[bytes, bytes, str, int, str | None]]:
+    """For each batch that isn't done: its Clearinghouse, id, state, number of rides and what keeps it waiting."""
     return list(
         journal.db.execute(
             """
-            SELECT batch_id, state, (SELECT count(*) FROM batch_rides WHERE batch = batches.id), refusal
-            FROM batches WHERE state <> 'done' ORDER BY id
+            SELECT clearinghouse, batch_id, state, (SELECT count(*) FROM batch_rides WHERE batch = batches.id), refusal
+            FROM batches JOIN domains ON domains.id = batches.domain WHERE state <> 'done' ORDER BY batches.id
             """
         )
     )
 
 
-def _write_ride(journal: Journal, journey: Journey, priced: PricedRide, now: int) -> None:
+def is_busy(journal: Journal, domain: Domain) -> bool:
+    """Is there a tap, a ride or a batch in this domain that will or may still have to be settled?"""
+    query = """
+        SELECT EXISTS (SELECT 1 FROM taps WHERE state = 'waiting' AND domain = :domain)
+            OR EXISTS (SELECT 1 FROM rides WHERE state IN ('ready', 'batched') AND domain = :domain)
+    """
+    return bool(journal.db.execute(query, {"domain": journal.domain_id(domain)}).fetchone()[0])
+
+
+def _write_ride(journal: Journal, domain: Domain, journey: Journey, priced: PricedRide, now: int) -> None:
+    ride = priced.ride
     row = journal.db.execute(
         """
-        INSERT INTO rides (issuer, key_id, serial, fare, ride, state, closed_at)
-        VALUES (?, ?, ?, ?, ?, 'ready', ?)
+        INSERT INTO rides (domain, issuer, key_id, serial, fare, ride, state, closed_at)
+        VALUES (?, ?, ?, ?, ?, ?, 'ready', ?)
         """,
-        (priced.issuer, priced.key_id, priced.ride.serial, priced.ride.fare, priced.ride.to_bytes(), now),
+        (journal.domain_id(domain), priced.issuer, priced.key_id, ride.serial, ride.fare, ride.to_bytes(), now),
     ).lastrowid
     journal.db.executemany(
         "UPDATE taps SET state = 'paired', ride = ? WHERE id = ?", [(row, tap.id) for tap in journey.taps]
     )
 
 
-def _late_exits(journal: Journal) -> list[tuple[int]]:
+def _late_exits(journal: Journal, domain: Domain) -> list[tuple[int]]:
     """Waiting exits whose ride was closed without them."""
     return journal.db.execute(
         """
-        SELECT id FROM taps WHERE state = 'waiting' AND direction = 'exit' AND EXISTS (
-          SELECT 1 FROM rides WHERE rides.issuer = taps.issuer AND rides.serial = taps.serial)
-        """
+        SELECT id FROM taps WHERE state = 'waiting' AND domain = ? AND direction = 'exit' AND EXISTS (
+          SELECT 1 FROM rides
+          WHERE rides.domain = taps.domain AND rides.issuer = taps.issuer AND rides.serial = taps.serial)
+        """,
+        (journal.domain_id(domain),),
     ).fetchall()

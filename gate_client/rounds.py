@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gate_client.arrears import ArrearsCollector, ArrearsPayment
 from gate_client.errors import ChainUnavailableError
 from gate_client.ride_log import Unpriced
 from gate_client.submitter import ClosedBatch, Submitter, WaitingBatch
+from interline.signatures import to_checksum
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +31,19 @@ BACK_OFF_MOST = 4.0
 EXIT_ALL_SETTLED = 0
 EXIT_SOME_REJECTED = 1
 EXIT_CANNOT_WORK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One Clearinghouse of the line: what is settled with it, and what it holds of ours."""
+
+    submitter: Submitter
+    arrears: ArrearsCollector
+
+    @property
+    def busy(self) -> bool:
+        """Is anything on its way?"""
+        return self.submitter.busy or self.arrears.busy
 
 
 @dataclass(slots=True)
@@ -53,9 +67,22 @@ class Report:
         """The report for programs: hashes as 0x and lower-case hexadecimal, amounts in fen."""
         return {
             "batches": [_batch_document(batch) for batch in self.batches],
-            "waiting": [{"batch_id": _hex(batch.batch_id), "problem": batch.problem} for batch in self.waiting],
+            "waiting": [
+                {
+                    "batch_id": _hex(batch.batch_id),
+                    "clearinghouse": to_checksum(batch.domain.clearinghouse),
+                    "problem": batch.problem,
+                }
+                for batch in self.waiting
+            ],
             "arrears_paid": [
-                {"debtor": paid.debtor, "amount": paid.amount, "tx": _hex(paid.tx)} for paid in self.arrears_paid
+                {
+                    "debtor": paid.debtor,
+                    "amount": paid.amount,
+                    "tx": _hex(paid.tx),
+                    "clearinghouse": to_checksum(paid.domain.clearinghouse),
+                }
+                for paid in self.arrears_paid
             ],
             "unpriced": [
                 {"issuer": ride.taps[0].issuer, "serial": ride.taps[0].serial, "problem": ride.problem}
@@ -64,33 +91,34 @@ class Report:
         }
 
 
-def submit_once(submitter: Submitter, arrears: ArrearsCollector, *, timeout: float) -> Report:
-    """Submit everything that is ready, wait for the outcomes, and collect arrears.
+def submit_once(lanes: Sequence[Lane], *, timeout: float) -> Report:
+    """Submit everything that is ready, each ride to its own Clearinghouse, wait for the outcomes, and collect arrears.
 
     A chain that goes away, or takes longer than `timeout` seconds, ends the round early; nothing is lost.
     """
     report = Report()
     deadline = time.monotonic() + timeout
     try:
-        submitter.collect()
-        _until(deadline, lambda: _settle_step(submitter, report))
-        arrears.start()
-        _until(deadline, lambda: _arrears_step(arrears, report))
-        if submitter.busy or arrears.busy:
+        for lane in lanes:
+            lane.submitter.collect()
+        _until(deadline, lambda: _settle_step(lanes, report))
+        for lane in lanes:
+            lane.arrears.start()
+        _until(deadline, lambda: _arrears_step(lanes, report))
+        if any(lane.busy for lane in lanes):
             report.problem = f"no outcome within {timeout:g} s; the batches wait, run submit again"
     except ChainUnavailableError as error:
         report.problem = str(error)
-    report.waiting = submitter.waiting
-    report.unpriced = submitter.unpriced
+    report.waiting = [batch for lane in lanes for batch in lane.submitter.waiting]
+    report.unpriced = [ride for lane in lanes for ride in lane.submitter.unpriced]
     return report
 
 
 class Watch:
     """Submits rides as they become ready. Each :meth:`step` returns at once; nothing in it waits for a block."""
 
-    def __init__(self, submitter: Submitter, arrears: ArrearsCollector) -> None:
-        self._submitter = submitter
-        self._arrears = arrears
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        self._lanes = lanes
         self._arrears_due = 0.0
         self._reconsider_due = time.monotonic() + REFUSED_EVERY
         self._told: set[str] = set()
@@ -99,7 +127,7 @@ class Watch:
     @property
     def busy(self) -> bool:
         """Is anything on its way?"""
-        return self._submitter.busy or self._arrears.busy
+        return any(lane.busy for lane in self._lanes)
 
     def step(self) -> Report:
         """Sign and send what is ready, and read back what has come in.
@@ -110,27 +138,32 @@ class Watch:
         """
         now = time.monotonic()
         if now > self._reconsider_due:
-            self._submitter.reconsider()
+            self._reconsider()
             self._reconsider_due = now + REFUSED_EVERY
         self._report = Report()
-        self._submitter.collect()
-        self._warn_of_unpriced()
-        for closed in self._submitter.advance():
-            self._report.batches.append(closed)
+        for lane in self._lanes:
+            lane.submitter.collect()
+            self._warn_of_unpriced(lane)
+        _settle_step(self._lanes, self._report)
         if self._report.batches or now > self._arrears_due:
-            self._arrears.start()
+            for lane in self._lanes:
+                lane.arrears.start()
             self._arrears_due = now + ARREARS_EVERY
-        self._report.arrears_paid += self._arrears.poll()
+        _arrears_step(self._lanes, self._report)
         return self._report
 
     def interrupted(self) -> Report:
         """What the last step read back before the chain went away; everything else is looked for anew."""
-        self._submitter.reconsider()
+        self._reconsider()
         report, self._report = self._report, Report()
         return report
 
-    def _warn_of_unpriced(self) -> None:
-        for ride in self._submitter.unpriced:
+    def _reconsider(self) -> None:
+        for lane in self._lanes:
+            lane.submitter.reconsider()
+
+    def _warn_of_unpriced(self, lane: Lane) -> None:
+        for ride in lane.submitter.unpriced:
             if ride.problem not in self._told:
                 self._told.add(ride.problem)
                 _log.warning("a ride of %d can't be priced: %s", ride.taps[0].issuer, ride.problem)
@@ -150,20 +183,23 @@ def _until(deadline: float, step: Callable[[], bool]) -> None:
         time.sleep(POLL)
 
 
-def _settle_step(submitter: Submitter, report: Report) -> bool:
-    for closed in submitter.advance():
-        report.batches.append(closed)
-    return submitter.busy
+def _settle_step(lanes: Sequence[Lane], report: Report) -> bool:
+    for lane in lanes:
+        for closed in lane.submitter.advance():
+            report.batches.append(closed)
+    return any(lane.submitter.busy for lane in lanes)
 
 
-def _arrears_step(arrears: ArrearsCollector, report: Report) -> bool:
-    report.arrears_paid += arrears.poll()
-    return arrears.busy
+def _arrears_step(lanes: Sequence[Lane], report: Report) -> bool:
+    for lane in lanes:
+        report.arrears_paid += lane.arrears.poll()
+    return any(lane.arrears.busy for lane in lanes)
 
 
 def _batch_document(batch: ClosedBatch) -> dict[str, object]:
     return {
         "batch_id": _hex(batch.batch_id),
+        "clearinghouse": to_checksum(batch.domain.clearinghouse),
         "tx": None if batch.tx is None else _hex(batch.tx),
         "rides": batch.rides,
         "settled": batch.settled,

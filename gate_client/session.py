@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,21 +17,33 @@ from gate_client.chain import Chain
 from gate_client.config import GateConfig
 from gate_client.errors import ChainUnavailableError, ConfigError, SubmissionError
 from gate_client.files import locked_within
-from gate_client.journal import Journal
-from gate_client.rounds import POLL, Report, Watch, back_off, submit_once
+from gate_client.journal import Journal, require_journal
+from gate_client.line import Line, find_line
+from gate_client.rounds import POLL, Lane, Report, Watch, back_off, submit_once
 from gate_client.submitter import Submitter
+from interline.domain import Domain
 from interline.keystores import load_keystore
-from interline.tariff import load_tariff
+from interline.signatures import to_checksum
+from interline.tariff import Tariff, load_tariff
 
 _log = logging.getLogger(__name__)
 
 PASSWORD_VARIABLE = "GATE_KEYSTORE_PASSWORD"
 
 
+LINE_EVERY = 60.0
+"""Seconds between two looks for a successor, while a watch goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Session:
-    submitter: Submitter
-    arrears: ArrearsCollector
+    chain: Chain
+    line: Line
+    lanes: tuple[Lane, ...]
+
+    def retry_rejected(self) -> None:
+        for lane in self.lanes:
+            lane.submitter.retry_rejected()
 
 
 def unlock(config: GateConfig, ask: Callable[[GateConfig], str]) -> bytes:
@@ -55,10 +68,11 @@ def submit(config: GateConfig, private_key: bytes, *, timeout: float, retry_reje
         ChainUnavailableError: the node doesn't answer, before anything was done.
         SubmissionError: another submit is at work on this journal.
     """
+    require_journal(config.journal, config.trust_list)
     with _alone(config, timeout), _session(config, private_key) as session:
         if retry_rejected:
-            session.submitter.retry_rejected()
-        return submit_once(session.submitter, session.arrears, timeout=timeout)
+            session.retry_rejected()
+        return submit_once(session.lanes, timeout=timeout)
 
 
 def watch(
@@ -69,7 +83,7 @@ def watch(
     retry_rejected: bool,
     show: Callable[[Report], None],
 ) -> None:
-    """Submit rides as they become ready, until SIGTERM or SIGINT; the chain may come and go meanwhile.
+    """Submit rides as they become ready, until SIGTERM or SIGINT; the chain may come and go, a successor be named.
 
     `every` is in seconds; `show` gets the report of every round in which something came in.
 
@@ -77,6 +91,7 @@ def watch(
         SubmissionError: another submit is at work on this journal.
     """
     stop = threading.Event()
+    require_journal(config.journal, config.trust_list)
     with _stopped_by_signals(stop), _alone(config, 0):
         waits = back_off()
         retry = retry_rejected
@@ -84,7 +99,7 @@ def watch(
             try:
                 with _session(config, private_key) as session:
                     if retry:
-                        session.submitter.retry_rejected()
+                        session.retry_rejected()
                         retry = False
                     waits = back_off()
                     _watch_chain(session, stop, every, show)
@@ -95,9 +110,14 @@ def watch(
 
 
 def _watch_chain(session: _Session, stop: threading.Event, every: float, show: Callable[[Report], None]) -> None:
-    """Rounds, for as long as the chain answers."""
-    rounds = Watch(session.submitter, session.arrears)
+    """Rounds, for as long as the chain answers and the line of Clearinghouses stays as it is."""
+    rounds = Watch(session.lanes)
+    look_again = time.monotonic() + LINE_EVERY
     while not stop.is_set():
+        if time.monotonic() > look_again:
+            if find_line(session.chain) != session.line:
+                return  # what is on its way is in the journal, and is found again
+            look_again = time.monotonic() + LINE_EVERY
         try:
             report = rounds.step()
         except ChainUnavailableError:
@@ -115,12 +135,32 @@ def _show_if_any(report: Report, show: Callable[[Report], None]) -> None:
 @contextmanager
 def _session(config: GateConfig, private_key: bytes) -> Iterator[_Session]:
     chain = Chain(config.rpc, config.clearinghouse)
+    line = find_line(chain)
     tariff = load_tariff(config.tariff)
-    with Journal(config.journal, operator=config.operator, domain=chain.domain()) as journal:
+    with Journal(
+        config.journal, operator=config.operator, domain=line.domain, predecessors=line.predecessors
+    ) as journal:
+        for domain in journal.line.domains:
+            if domain not in line.domains:
+                _log.warning(
+                    "the journal has come to Clearinghouse %s, of which %s doesn't know yet: its rides wait; "
+                    "ask a node that is up to date",
+                    to_checksum(domain.clearinghouse),
+                    config.rpc,
+                )
         yield _Session(
-            Submitter(journal, chain, tariff, private_key, max_rides=config.batch_max_rides),
-            ArrearsCollector(chain, private_key, config.operator),
+            chain, line, tuple(_lane(config, journal, chain, tariff, private_key, domain) for domain in line.domains)
         )
+
+
+def _lane(
+    config: GateConfig, journal: Journal, chain: Chain, tariff: Tariff, private_key: bytes, domain: Domain
+) -> Lane:
+    there = chain.at(domain.clearinghouse)
+    return Lane(
+        Submitter(journal, there, tariff, private_key, domain=domain, max_rides=config.batch_max_rides),
+        ArrearsCollector(there, private_key, config.operator, domain),
+    )
 
 
 @contextmanager

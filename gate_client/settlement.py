@@ -87,6 +87,14 @@ class SettlementChain(Protocol):
         """The newest block's number."""
         ...
 
+    def deployed_at(self) -> int:
+        """The block from which on there is anything to read."""
+        ...
+
+    def submission_window(self) -> int:
+        """How long after its end (seconds) a ride may be settled."""
+        ...
+
     def batch_record(self, batch_id: bytes) -> BatchRecord | None:
         """What the chain stores of a batch, None if it stores nothing."""
         ...

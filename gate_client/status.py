@@ -7,9 +7,12 @@ import time
 from gate_client import ride_log, tap_log
 from gate_client.config import GateConfig
 from gate_client.errors import TrustListError
-from gate_client.journal import Journal, bound_domain
+from gate_client.journal import Journal, bound_line, require_journal
+from gate_client.line import predecessor_documents
 from gate_client.tap import TapState
 from gate_client.trust_list import load_trust_list
+from interline.domain import Domain
+from interline.signatures import to_checksum
 
 RIDE_STATES = ("ready", "batched", "settled", "rejected")
 
@@ -17,9 +20,12 @@ RIDE_STATES = ("ready", "batched", "settled", "rejected")
 def read_status(config: GateConfig) -> dict[str, object]:
     """Scans by reason, taps and rides by state, what waits, and the trust list. Amounts in fen, ages in seconds.
 
+    `domains` has the same of each Clearinghouse of the line, the newest first.
+
     Raises:
-        JournalError: the journal can't be read, or is another operator's.
+        JournalError: the journal can't be read, is another operator's, or nobody has scanned or synced there.
     """
+    require_journal(config.journal, config.trust_list)
     document: dict[str, object] = {
         "operator": config.operator,
         "station": config.station,
@@ -30,22 +36,40 @@ def read_status(config: GateConfig) -> dict[str, object]:
         "rides": dict.fromkeys(RIDE_STATES, 0),
         "rejected": {},
         "settled_fares": 0,
+        "domains": [],
         "waiting": [],
     }
-    domain = bound_domain(config.journal)
-    if domain is None:
+    line = bound_line(config.journal)
+    if line is None:
         return document
-    with Journal(config.journal, operator=config.operator, domain=domain) as journal:
+    with Journal(config.journal, operator=config.operator, domain=line.domain) as journal:
         document["scans"] = tap_log.count_scans(journal)
         document["taps"] = dict.fromkeys(map(str, TapState), 0) | tap_log.count_taps(journal)
         document["rides"] = dict.fromkeys(RIDE_STATES, 0) | ride_log.count_rides(journal)
         document["rejected"] = ride_log.count_rejected(journal)
         document["settled_fares"] = ride_log.settled_fares(journal)
+        document["domains"] = [_domain(journal, domain) for domain in journal.line.domains]
         document["waiting"] = [
-            {"batch_id": "0x" + batch_id.hex(), "state": state, "rides": rides, "problem": refusal}
-            for batch_id, state, rides, refusal in ride_log.waiting_batches(journal)
+            {
+                "batch_id": "0x" + batch_id.hex(),
+                "clearinghouse": to_checksum(clearinghouse),
+                "state": state,
+                "rides": rides,
+                "problem": refusal,
+            }
+            for clearinghouse, batch_id, state, rides, refusal in ride_log.waiting_batches(journal)
         ]
     return document
+
+
+def _domain(journal: Journal, domain: Domain) -> dict[str, object]:
+    return {
+        "chain_id": domain.chain_id,
+        "clearinghouse": to_checksum(domain.clearinghouse),
+        "closes_at": journal.line.closes_at(domain),
+        "taps": dict.fromkeys(map(str, TapState), 0) | tap_log.count_taps(journal, domain),
+        "rides": dict.fromkeys(RIDE_STATES, 0) | ride_log.count_rides(journal, domain),
+    }
 
 
 def _trust_list(config: GateConfig) -> dict[str, object]:
@@ -62,5 +86,6 @@ def _trust_list(config: GateConfig) -> dict[str, object]:
         "cities": len(trust.cities),
         "revoked": len(trust.revoked),
         "chain_id": trust.domain.chain_id,
-        "clearinghouse": "0x" + trust.domain.clearinghouse.hex(),
+        "clearinghouse": to_checksum(trust.domain.clearinghouse),
+        "predecessors": predecessor_documents(trust.line),
     }

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from gate_client import ride_log
 from gate_client.batching import GAS_LIMIT, gas_bound, plan_batches
@@ -20,6 +21,7 @@ from gate_client.ride_log import RejectedRide, StoredBatch, Unpriced
 from gate_client.sending import send_signed
 from gate_client.settlement import BatchRecord, Settlement, SettlementChain, TransactionState, decode_settlements
 from interline.batch import Batch, outcome, sign_batch
+from interline.domain import Domain
 from interline.reasons import RideReason
 from interline.signatures import address_of
 from interline.tariff import Tariff
@@ -29,6 +31,9 @@ _log = logging.getLogger(__name__)
 UNKNOWN_PATIENCE = 10.0
 """Seconds after which a transaction that the node doesn't know is taken for lost, and the batch is sent again."""
 
+AFTER_A_STOP = 3 * 86_400
+"""Seconds after an emergency stop in which rides still settle whose submission window ended during it."""
+
 ALL_SETTLED = bytes(25)
 
 
@@ -36,6 +41,7 @@ ALL_SETTLED = bytes(25)
 class ClosedBatch:
     """A batch whose outcome is known; `tx` is the transaction that settled it, None where it isn't known."""
 
+    domain: Domain
     batch_id: bytes
     tx: bytes | None
     rides: int
@@ -47,6 +53,7 @@ class ClosedBatch:
 class WaitingBatch:
     """A batch that the chain won't take for now, and why."""
 
+    domain: Domain
     batch_id: bytes
     problem: str
 
@@ -58,9 +65,9 @@ class _Outcome:
 
 
 class Submitter:
-    """The way of one journal's rides to the chain. Only one may be at work on a journal at a time.
+    """The way of one journal's rides of one domain to their Clearinghouse. Only one may be at work on them at a time.
 
-    `private_key` is the submitter's (32 bytes). `clock` gives Unix seconds.
+    `chain` is the view of that Clearinghouse. `private_key` is the submitter's (32 bytes). `clock` gives Unix seconds.
     """
 
     def __init__(
@@ -70,6 +77,7 @@ class Submitter:
         tariff: Tariff,
         private_key: bytes,
         *,
+        domain: Domain,
         max_rides: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -78,6 +86,7 @@ class Submitter:
         self._tariff = tariff
         self._private_key = private_key
         self._address = address_of(private_key)
+        self._domain = domain
         self._max_rides = max_rides
         self._clock = clock
         self._flying: dict[int, bytes] = {}
@@ -93,7 +102,7 @@ class Submitter:
     @property
     def busy(self) -> bool:
         """Is any batch on its way, its outcome still to come?"""
-        return any(stored.id not in self._problems for stored in ride_log.open_batches(self._journal))
+        return any(stored.id not in self._problems for stored in ride_log.open_batches(self._journal, self._domain))
 
     def reconsider(self) -> None:
         """Forget what was found out about the chain: after it was away, or to try again what it refused."""
@@ -107,7 +116,7 @@ class Submitter:
         Raises:
             ChainUnavailableError: the node doesn't answer.
         """
-        return ride_log.retry_rejected(self._journal, from_block=self._chain.head())
+        return ride_log.retry_rejected(self._journal, self._domain, from_block=self._chain.head())
 
     def collect(self) -> None:
         """Pair taps, price rides, and sign batches of all that are ready.
@@ -115,8 +124,9 @@ class Submitter:
         Raises:
             ChainUnavailableError: the node doesn't answer; the rides stay ready.
         """
-        _, self.unpriced = ride_log.close_rides(self._journal, self._tariff, int(self._clock()))
-        ready = ride_log.ready_rides(self._journal)
+        now = int(self._clock())
+        _, self.unpriced = ride_log.close_rides(self._journal, self._domain, self._tariff, now)
+        ready = ride_log.ready_rides(self._journal, self._domain)
         if not ready:
             return
         head = self._chain.head()
@@ -126,12 +136,13 @@ class Submitter:
             )
             ride_log.record_signed(
                 self._journal,
+                self._domain,
                 rides,
                 batch,
-                signature=sign_batch(self._journal.domain, self._private_key, batch),
+                signature=sign_batch(self._domain, self._private_key, batch),
                 signer=self._address,
                 from_block=head,
-                now=int(self._clock()),
+                now=now,
             )
 
     def advance(self) -> Iterator[ClosedBatch]:
@@ -142,7 +153,7 @@ class Submitter:
         Raises:
             ChainUnavailableError: the node doesn't answer.
         """
-        for stored in ride_log.open_batches(self._journal):
+        for stored in ride_log.open_batches(self._journal, self._domain):
             if stored.id in self._problems:
                 continue
             try:
@@ -204,7 +215,7 @@ class Submitter:
         """The batch's signature, by the key that we have now: the one that signed it may be no submitter any more."""
         if stored.signer == self._address:
             return stored.signature
-        signature = sign_batch(self._journal.domain, self._private_key, stored.batch)
+        signature = sign_batch(self._domain, self._private_key, stored.batch)
         ride_log.record_resigned(self._journal, stored, signature=signature, signer=self._address)
         return signature
 
@@ -245,10 +256,15 @@ class Submitter:
             return _outcome(refused[-1])
         if record.operator != self._journal.operator:
             raise SubmissionError(f"the chain names {record.operator} as this batch's operator")
-        for settlement in self._settlements(stored, stored.signed_block + 1):
-            if settlement.settled and _agrees(settlement, record):
-                return _outcome(settlement)
-        return self._without_events(stored, record)
+        return self._from_events(stored, record) or self._without_events(stored, record)
+
+    def _from_events(self, stored: StoredBatch, record: BatchRecord) -> _Outcome | None:
+        """The outcome from the events: as a rule later than our signature, but the same bytes may have come before."""
+        for from_block in (stored.signed_block + 1, self._chain.deployed_at()):
+            for settlement in self._settlements(stored, from_block):
+                if settlement.settled and _agrees(settlement, record):
+                    return _outcome(settlement)
+        return None
 
     def _without_events(self, stored: StoredBatch, record: BatchRecord) -> _Outcome:
         """The outcome where the node no longer has the events: which rides are settled, but not why others aren't."""
@@ -278,14 +294,26 @@ class Submitter:
         self._flying.pop(stored.id, None)
         self._unknown_since.pop(stored.id, None)
         rides = stored.batch.ride_count
-        return ClosedBatch(stored.batch_id, found.tx, rides, rides - len(rejected), tuple(rejected))
+        return ClosedBatch(self._domain, stored.batch_id, found.tx, rides, rides - len(rejected), tuple(rejected))
 
     def _keep_waiting(self, stored: StoredBatch, error: ChainError | SubmissionError) -> None:
-        problem = _advice(error)
+        problem = self._stop_remark(stored, error) or _advice(error)
         _log.warning("batch 0x%s waits: %s", stored.batch_id.hex(), problem)
         ride_log.record_refusal(self._journal, stored, problem)
         self._flying.pop(stored.id, None)
-        self._problems[stored.id] = WaitingBatch(stored.batch_id, problem)
+        self._problems[stored.id] = WaitingBatch(self._domain, stored.batch_id, problem)
+
+    def _stop_remark(self, stored: StoredBatch, error: ChainError | SubmissionError) -> str | None:
+        """Until when an emergency stop holds, and how long the rides have after it; None for any other error."""
+        if not isinstance(error, ChainRefusalError) or error.name != "SettlementIsStopped":
+            return None
+        until = int(str(error.details[0]))
+        window = self._chain.submission_window()
+        settle_by = max(min(ride.exited_at for *_, ride in stored.batch.iter_rides()) + window, until + AFTER_A_STOP)
+        return (
+            f"settlement is stopped until {_time(until)}; the batch is kept and goes out with the first submit after "
+            f"that; its rides can be settled until {_time(settle_by)}"
+        )
 
     def _lose_patience(self, stored: StoredBatch) -> None:
         since = self._unknown_since.setdefault(stored.id, time.monotonic())
@@ -301,6 +329,10 @@ def _advice(error: ChainError | SubmissionError) -> str:
     if isinstance(error, ChainRefusalError) and error.name in advice:
         return f"{error}: {advice[error.name]}; then run submit again"
     return str(error)
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _agrees(settlement: Settlement, record: BatchRecord) -> bool:

@@ -6,8 +6,8 @@ import logging
 from typing import Protocol
 
 from gate_client.errors import ChainError, ChainUnavailableError, TrustListError
+from gate_client.line import Line, LinkedChain, find_line
 from gate_client.trust_list import CityStatus, TrustedCity, TrustedTariff, TrustList
-from interline.domain import Domain
 from interline.tariff import Tariff
 
 _log = logging.getLogger(__name__)
@@ -17,12 +17,8 @@ OVERLAP = 1_000
 """Blocks before the old list's that are read again for revocations."""
 
 
-class RegistryChain(Protocol):
+class RegistryChain(LinkedChain, Protocol):
     """What a sync needs of a chain; :class:`gate_client.chain.Chain` is the real one."""
-
-    def domain(self) -> Domain:
-        """The Clearinghouse's domain, checked."""
-        ...
 
     def head_and_time(self) -> tuple[int, int]:
         """The newest block's number and time."""
@@ -36,8 +32,8 @@ class RegistryChain(Protocol):
         """The highest fare that settles, in fen."""
         ...
 
-    def deployed_at(self) -> int:
-        """The first block with anything to read."""
+    def registry_deployed_at(self) -> int:
+        """The registry's first block with anything to read: those before the Clearinghouse's count, too."""
         ...
 
     def revoked(self, operator: int, from_block: int, to_block: int) -> frozenset[tuple[int, int]]:
@@ -48,17 +44,18 @@ class RegistryChain(Protocol):
 def make_trust_list(chain: RegistryChain, operator: int, tariff: Tariff, old: TrustList | None) -> TrustList:
     """Read the chain at its newest block; revocations only since the old list, which holds those before.
 
+    `chain` may be any Clearinghouse of the line: the list is the newest's, with those before it.
+
     Raises:
         ChainUnavailableError: the node doesn't answer.
         ChainError: there is no such Clearinghouse, or the node can't tell about its newest block.
+        SuccessionError: the Clearinghouses of the line don't agree.
         TrustListError: the operator has never been a member.
     """
-    domain = chain.domain()
-    if old is not None and (old.domain != domain or old.operator != operator):
-        old = None
+    chain.domain()
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _read(chain, domain, operator, tariff, old)
+            return _read(chain, operator, tariff, old)
         except ChainUnavailableError:
             raise
         except ChainError:  # a node that prunes may have dropped the block in the meantime
@@ -67,8 +64,10 @@ def make_trust_list(chain: RegistryChain, operator: int, tariff: Tariff, old: Tr
     raise AssertionError("unreachable")
 
 
-def _read(chain: RegistryChain, domain: Domain, operator: int, tariff: Tariff, old: TrustList | None) -> TrustList:
-    block, block_time = chain.head_and_time()
+def _read(start: RegistryChain, operator: int, tariff: Tariff, old: TrustList | None) -> TrustList:
+    block, block_time = start.head_and_time()
+    line = find_line(start, block)
+    chain = start.at(line.domain.clearinghouse)
     cities = chain.cities(block)
     status = next((city.status for city in cities if city.code == operator), CityStatus.NONE)
     if status is CityStatus.NONE:
@@ -87,12 +86,31 @@ def _read(chain: RegistryChain, domain: Domain, operator: int, tariff: Tariff, o
             trusted_tariff.highest_fare,
             max_fare,
         )
-    since = chain.deployed_at()
+    since = first = chain.registry_deployed_at()
     known: frozenset[tuple[int, int]] = frozenset()
-    if old is not None and old.block <= block:
-        since, known = max(since, old.block - OVERLAP), old.revoked
-    revoked = known | chain.revoked(operator, since, block)
-    return TrustList(domain, operator, block, block_time, cities, revoked, trusted_tariff)
+    if old is not None and _lends(old, line, operator, first) and old.block <= block:
+        since, known = max(first, old.block - OVERLAP), old.revoked
+    return TrustList(
+        domain=line.domain,
+        operator=operator,
+        block=block,
+        block_time=block_time,
+        cities=cities,
+        revoked=known | chain.revoked(operator, since, block),
+        tariff=trusted_tariff,
+        predecessors=line.predecessors,
+        revoked_from=first,
+    )
+
+
+def _lends(old: TrustList, line: Line, operator: int, first: int) -> bool:
+    """Does the old list hold all earlier revocations? They are the registry's, which a whole line shares."""
+    return (
+        line.continues(old.line)
+        and old.operator == operator
+        and old.revoked_from is not None
+        and old.revoked_from <= first
+    )
 
 
 def _trusted_tariff(tariff: Tariff) -> TrustedTariff:

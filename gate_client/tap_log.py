@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gate_client.journal import Journal
 from gate_client.tap import Direction, Tap, TicketState
 from gate_client.verifier import Decision, check_ticket_state
+from interline.domain import Domain
 from interline.reasons import GateReason
 
 CODE_KEPT = 4_296
@@ -44,12 +45,12 @@ def record_attempt(journal: Journal, attempt: Attempt, decision: Decision) -> Ga
 
 
 def ticket_state(journal: Journal, decision: Decision) -> TicketState | None:
-    """What the journal knows of a code's (issuer, serial); None where it has never tapped."""
+    """What the journal knows of a code's (issuer, serial) in its domain; None where it has never tapped there."""
     assert decision.code is not None
     ticket = decision.code.ticket
     rows = journal.db.execute(
-        "SELECT direction, shown_at, ticket_hash FROM taps WHERE issuer = ? AND serial = ?",
-        (ticket.issuer, ticket.serial),
+        "SELECT direction, shown_at, ticket_hash FROM taps WHERE domain = ? AND issuer = ? AND serial = ?",
+        (_domain_id(journal, decision), ticket.issuer, ticket.serial),
     ).fetchall()
     if not rows:
         return None
@@ -61,26 +62,28 @@ def ticket_state(journal: Journal, decision: Decision) -> TicketState | None:
     )
 
 
-def waiting_taps(journal: Journal, *, alone_before: int) -> list[Tap]:
-    """The waiting taps of tickets that have both, and those shown before `alone_before` (Unix seconds).
+def waiting_taps(journal: Journal, domain: Domain, *, alone_before: int) -> list[Tap]:
+    """The waiting taps of a domain's tickets that have both, and those shown before `alone_before` (Unix seconds).
 
     Tickets that have a ride already are left out.
     """
     rows = journal.db.execute(
         """
         SELECT id, issuer, serial, direction, station, shown_at, code FROM taps
-        WHERE state = 'waiting' AND direction IN ('entry', 'exit') AND shown_at < ? AND NOT EXISTS (
-          SELECT 1 FROM rides WHERE rides.issuer = taps.issuer AND rides.serial = taps.serial)
+        WHERE state = 'waiting' AND domain = :domain AND direction IN ('entry', 'exit') AND shown_at < :alone_before
+          AND NOT EXISTS (
+            SELECT 1 FROM rides
+            WHERE rides.domain = taps.domain AND rides.issuer = taps.issuer AND rides.serial = taps.serial)
         UNION
         SELECT tap.id, tap.issuer, tap.serial, tap.direction, tap.station, tap.shown_at, tap.code
         FROM taps AS exit
-        JOIN taps AS entry ON entry.issuer = exit.issuer AND entry.serial = exit.serial
-                          AND entry.direction = 'entry' AND entry.state = 'waiting'
+        JOIN taps AS entry ON entry.domain = exit.domain AND entry.issuer = exit.issuer
+                          AND entry.serial = exit.serial AND entry.direction = 'entry' AND entry.state = 'waiting'
         JOIN taps AS tap ON tap.id IN (entry.id, exit.id)
-        WHERE exit.direction = 'exit' AND exit.state = 'waiting'
+        WHERE exit.direction = 'exit' AND exit.state = 'waiting' AND exit.domain = :domain
         ORDER BY 1
         """,
-        (alone_before,),
+        {"domain": journal.domain_id(domain), "alone_before": alone_before},
     )
     return [Tap(i, issuer, serial, Direction(way), *rest) for i, issuer, serial, way, *rest in rows]
 
@@ -90,9 +93,12 @@ def count_scans(journal: Journal) -> dict[str, int]:
     return dict(journal.db.execute("SELECT reason, count(*) FROM scans GROUP BY reason ORDER BY reason"))
 
 
-def count_taps(journal: Journal) -> dict[str, int]:
-    """Taps by state."""
-    return dict(journal.db.execute("SELECT state, count(*) FROM taps GROUP BY state"))
+def count_taps(journal: Journal, domain: Domain | None = None) -> dict[str, int]:
+    """Taps by state, of one domain or of all."""
+    if domain is None:
+        return dict(journal.db.execute("SELECT state, count(*) FROM taps GROUP BY state"))
+    query = "SELECT state, count(*) FROM taps WHERE domain = ? GROUP BY state"
+    return dict(journal.db.execute(query, (journal.domain_id(domain),)))
 
 
 def _write_scan(journal: Journal, attempt: Attempt, decision: Decision, reason: GateReason) -> int:
@@ -101,8 +107,8 @@ def _write_scan(journal: Journal, attempt: Attempt, decision: Decision, reason: 
     cursor = journal.db.execute(
         """
         INSERT INTO scans (scanned_at, direction, station, reason, trust_list_block, code,
-                           issuer, serial, ticket_hash, shown_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                           issuer, serial, ticket_hash, shown_at, domain)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             attempt.scanned_at,
@@ -115,6 +121,7 @@ def _write_scan(journal: Journal, attempt: Attempt, decision: Decision, reason: 
             code.ticket.serial if code else None,
             decision.ticket_hash,
             code.shown_at if code else None,
+            None if decision.domain is None else journal.domain_id(decision.domain),
         ),
     )
     assert cursor.lastrowid is not None
@@ -126,10 +133,11 @@ def _write_tap(journal: Journal, scan: int, attempt: Attempt, decision: Decision
     assert code is not None
     journal.db.execute(
         """
-        INSERT INTO taps (scan, issuer, serial, direction, station, shown_at, ticket_hash, code)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO taps (domain, scan, issuer, serial, direction, station, shown_at, ticket_hash, code)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
+            _domain_id(journal, decision),
             scan,
             code.ticket.issuer,
             code.ticket.serial,
@@ -140,3 +148,9 @@ def _write_tap(journal: Journal, scan: int, attempt: Attempt, decision: Decision
             code.to_bytes(),
         ),
     )
+
+
+def _domain_id(journal: Journal, decision: Decision) -> int:
+    if decision.domain is None:
+        raise ValueError("a code is accepted in a domain")
+    return journal.domain_id(decision.domain)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
 from gate_client.errors import TrustListError
 from gate_client.files import locked, write_durably
+from gate_client.line import Line, Predecessor, predecessor_documents
 from interline.domain import Domain
 from interline.errors import InterlineError
 from interline.signatures import parse_address, to_checksum
 
 _log = logging.getLogger(__name__)
-_VERSION = 1
+_VERSION = 2
+_WITHOUT_PREDECESSORS = 1
+"""The version before: read as a list of a Clearinghouse without predecessors."""
 
 
 class CityStatus(IntEnum):
@@ -61,7 +64,9 @@ class TrustedTariff:
 class TrustList:
     """The state of the consortium at one block, as far as one operator's gates need it.
 
-    `block_time` is in Unix seconds; `revoked` holds (issuer, serial) of tickets for this operator.
+    `domain` is the newest Clearinghouse's; `predecessors` are those before it, the nearest first. `block_time` is in
+    Unix seconds; `revoked` holds (issuer, serial) of tickets for this operator, in whichever domain, that were revoked
+    from block `revoked_from` on (None: not known).
     """
 
     domain: Domain
@@ -71,6 +76,13 @@ class TrustList:
     cities: tuple[TrustedCity, ...]
     revoked: frozenset[tuple[int, int]]
     tariff: TrustedTariff
+    predecessors: tuple[Predecessor, ...] = ()
+    revoked_from: int | None = None
+
+    @property
+    def line(self) -> Line:
+        """The Clearinghouses whose tickets count, the newest and those before it."""
+        return Line(self.domain, self.predecessors)
 
     def city(self, code: int) -> TrustedCity | None:
         """The city with this code, None where the registry has never had one."""
@@ -83,7 +95,7 @@ class TrustList:
             TrustListError: the station isn't in the tariff of the last sync.
         """
         if station not in self.tariff.stations:
-            known = ", ".join(map(str, sorted(self.tariff.stations)[:20]))
+            known = _ranges(self.tariff.stations)
             raise TrustListError(
                 f"station {station} is not in the tariff of {self.operator}, which knows {known}; "
                 f"correct the number, or run gate-client sync after a new tariff"
@@ -98,11 +110,13 @@ class TrustList:
             "version": _VERSION,
             "chain_id": self.domain.chain_id,
             "clearinghouse": to_checksum(self.domain.clearinghouse),
+            "predecessors": predecessor_documents(self.line),
             "operator": self.operator,
             "block": self.block,
             "block_time": self.block_time,
             "cities": [_city_document(city) for city in self.cities],
             "revoked": revoked,
+            "revoked_from": self.revoked_from,
             "tariff": {
                 "digest": self.tariff.digest,
                 "highest_fare": self.tariff.highest_fare,
@@ -120,10 +134,14 @@ class TrustList:
         """
         try:
             document = json.loads(text)
-            if document["version"] != _VERSION:
+            if document["version"] == _WITHOUT_PREDECESSORS:
+                document |= {"predecessors": [], "revoked_from": None}
+            elif document["version"] != _VERSION:
                 raise ValueError(f"expected version {_VERSION}, found {document['version']!r}")
+            chain_id = _whole(document["chain_id"])
+            since = document["revoked_from"]
             return cls(
-                domain=Domain(_whole(document["chain_id"]), parse_address(document["clearinghouse"])),
+                domain=Domain(chain_id, parse_address(document["clearinghouse"])),
                 operator=_whole(document["operator"]),
                 block=_whole(document["block"]),
                 block_time=_whole(document["block_time"]),
@@ -134,6 +152,8 @@ class TrustList:
                     for serial in serials
                 ),
                 tariff=_tariff(document["tariff"]),
+                predecessors=tuple(_predecessor(chain_id, before) for before in document["predecessors"]),
+                revoked_from=None if since is None else _whole(since),
             )
         except KeyError as error:
             raise TrustListError(f"{error} is missing") from None
@@ -182,10 +202,10 @@ def check_replacement(old: TrustList, new: TrustList) -> None:
     Raises:
         TrustListError: it may not.
     """
-    if new.domain != old.domain:
+    if not new.line.continues(old.line):
         raise TrustListError(
-            f"the trust list is of {_domain_text(old.domain)}, the new one of {_domain_text(new.domain)}: "
-            f"a gate doesn't change its domain; use a new journal for the new one"
+            f"the trust list is of {_domain_text(old.domain)}, the new one of {_domain_text(new.domain)}, which isn't "
+            f"its successor: a gate doesn't change its domain; use a new journal for the new one"
         )
     if new.operator != old.operator:
         raise TrustListError(
@@ -231,6 +251,17 @@ class TrustListFile:
         return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
+def _ranges(numbers: Iterable[int]) -> str:
+    """Numbers as people write them: `1 to 9, 12, 14 to 20`."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and number <= ranges[-1][-1] + 1:
+            ranges[-1] = [ranges[-1][0], number]
+        else:
+            ranges.append([number])
+    return ", ".join(" to ".join(map(str, each)) for each in ranges)
+
+
 def _domain_text(domain: Domain) -> str:
     return f"chain {domain.chain_id}, Clearinghouse {to_checksum(domain.clearinghouse)}"
 
@@ -267,6 +298,11 @@ def _key(document: Mapping[str, object]) -> TrustedKey:
         valid_from=_whole(document["valid_from"]),
         valid_until=_whole(document["valid_until"]),
     )
+
+
+def _predecessor(chain_id: int, document: Mapping[str, object]) -> Predecessor:
+    address = parse_address(_text(document["clearinghouse"]))
+    return Predecessor(Domain(chain_id, address), _whole(document["closes_at"]))
 
 
 def _tariff(document: Mapping[str, object]) -> TrustedTariff:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from gate_client.tap import Direction, TicketState
 from gate_client.trust_list import CityStatus, TrustedKey, TrustList
 from interline.code import Code
-from interline.domain import code_message
+from interline.domain import Domain, code_message
 from interline.errors import MalformedError, UnsupportedVersionError
 from interline.reasons import GateReason
 from interline.signatures import recover_address
+from interline.ticket import Ticket
 
 CLOCK_TOLERANCE = 60
 """Seconds that the gate's clock may lie behind the trust list's block (step 2)."""
@@ -31,12 +32,14 @@ CODE_MAX_AHEAD = 10
 class Decision:
     """What the gate makes of one code: a reason, and as much of the code as could be read.
 
-    `code` and `ticket_hash` (32 bytes) are None for a code that can't be read at all.
+    `code` and `ticket_hash` (32 bytes) are None for a code that can't be read at all. `domain` is the one that the
+    issuer signed the ticket in, and the ticket hash's; None where that wasn't found out, and the hash is the newest's.
     """
 
     reason: GateReason
     code: Code | None = None
     ticket_hash: bytes | None = None
+    domain: Domain | None = None
 
     @property
     def accepted(self) -> bool:
@@ -47,13 +50,15 @@ class Decision:
 class Verifier:
     """Steps 1 to 8 for one operator's gates, by one trust list.
 
-    `max_age` is how old the list may be, in seconds.
+    A ticket counts in the domain that its issuer signed it in: the newest Clearinghouse's is tried first, then those
+    before it (end of section 7). `max_age` is how old the list may be, in seconds.
     """
 
     def __init__(self, trust: TrustList, *, max_age: int) -> None:
         self.trust = trust
         self._max_age = max_age
         self._domain = trust.domain
+        self._predecessors = trust.predecessors
         self._operator = trust.operator
         self._highest_fare = trust.tariff.highest_fare
         self._statuses = {city.code: city.status for city in trust.cities}
@@ -85,18 +90,25 @@ class Verifier:
         return self._check_code(code, direction, now)
 
     def _check_code(self, code: Code, direction: Direction, now: int) -> Decision:
-        ticket_hash = code.ticket.hash(self._domain)
         entry = direction is Direction.ENTRY
+        key = self._keys.get((code.ticket.issuer, code.ticket.key_id))
         reason = (
-            self._check_clock(now)
-            or self._check_cities(code, entry)
-            or self._check_issuer(code, ticket_hash, entry, now)
+            self._check_clock(now) or self._check_cities(code, entry) or _check_key(code, key, entry, now)
+        )  # 2 to 4
+        if reason or key is None:
+            return Decision(reason or GateReason.UNKNOWN_KEY, code, code.ticket.hash(self._domain))
+        signed = self._signed_in(code.ticket, key)
+        if signed is None:
+            return Decision(GateReason.BAD_ISSUER_SIGNATURE, code, code.ticket.hash(self._domain))
+        domain, ticket_hash, closes_at = signed
+        reason = (
+            _check_closing(code, closes_at, entry, now)
             or self._check_ticket(code, entry, now)
             or _check_freshness(code, now)
             or _check_rider(code, ticket_hash)
             or GateReason.ACCEPTED
         )
-        return Decision(reason, code, ticket_hash)
+        return Decision(reason, code, ticket_hash, domain)
 
     def _check_clock(self, now: int) -> GateReason | None:
         """Step 2."""
@@ -117,15 +129,15 @@ class Verifier:
             return GateReason.ISSUER_SUSPENDED
         return None
 
-    def _check_issuer(self, code: Code, ticket_hash: bytes, entry: bool, now: int) -> GateReason | None:
-        """Steps 4 and 5."""
-        key = self._keys.get((code.ticket.issuer, code.ticket.key_id))
-        if key is None:
-            return GateReason.UNKNOWN_KEY
-        if entry and not _in_window(key, code.shown_at, now):
-            return GateReason.KEY_NOT_VALID
-        if recover_address(ticket_hash, code.ticket.signature) != key.address:
-            return GateReason.BAD_ISSUER_SIGNATURE
+    def _signed_in(self, ticket: Ticket, key: TrustedKey) -> tuple[Domain, bytes, int | None] | None:
+        """Step 5: the domain that the issuer signed in, the ticket hash there, and when it closes; None if in none."""
+        ticket_hash = ticket.hash(self._domain)
+        if recover_address(ticket_hash, ticket.signature) == key.address:
+            return self._domain, ticket_hash, None
+        for before in self._predecessors:
+            ticket_hash = ticket.hash(before.domain)
+            if recover_address(ticket_hash, ticket.signature) == key.address:
+                return before.domain, ticket_hash, before.closes_at
         return None
 
     def _check_ticket(self, code: Code, entry: bool, now: int) -> GateReason | None:
@@ -163,8 +175,20 @@ def check_ticket_state(decision: Decision, direction: Direction, state: TicketSt
     return GateReason.ACCEPTED if decision.code.shown_at > state.entered_at else GateReason.CODE_EXPIRED
 
 
-def _in_window(key: TrustedKey, shown_at: int, now: int) -> bool:
-    return key.valid_from <= shown_at < key.valid_until and now < key.valid_until
+def _check_key(code: Code, key: TrustedKey | None, entry: bool, now: int) -> GateReason | None:
+    """Step 4."""
+    if key is None:
+        return GateReason.UNKNOWN_KEY
+    if entry and not (key.valid_from <= code.shown_at < key.valid_until and now < key.valid_until):
+        return GateReason.KEY_NOT_VALID
+    return None
+
+
+def _check_closing(code: Code, closes_at: int | None, entry: bool, now: int) -> GateReason | None:
+    """Step 4 for a predecessor's ticket: there, every key ends when the predecessor closes."""
+    if entry and closes_at is not None and not (code.shown_at < closes_at and now < closes_at):
+        return GateReason.KEY_NOT_VALID
+    return None
 
 
 def _check_freshness(code: Code, now: int) -> GateReason | None:

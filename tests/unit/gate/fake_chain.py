@@ -82,6 +82,14 @@ class FakeChain:
         self._step()
         return self.block
 
+    def deployed_at(self) -> int:
+        self._step()
+        return 1
+
+    def submission_window(self) -> int:
+        self._step()
+        return 30 * 86_400
+
     def batch_record(self, batch_id: bytes) -> BatchRecord | None:
         self._step()
         return self.records.get(batch_id)

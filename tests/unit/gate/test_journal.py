@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gate_client.errors import JournalError
-from gate_client.journal import Journal, bound_domain
+from gate_client.journal import Journal, bound_line
+from gate_client.line import Line
 from gate_client.tap import Direction
 from gate_client.tap_log import CODE_KEPT, Attempt, count_scans, record_attempt, ticket_state
 from gate_client.verifier import Decision
@@ -28,7 +29,7 @@ ENTRY, EXIT = Direction.ENTRY, Direction.EXIT
 def tap(journal: Journal, rider: Rider, direction: Direction, shown_at: int, station: int = 1) -> GateReason:
     """A code that passed steps 1 to 8 taps."""
     code = rider.shows(shown_at)
-    decision = Decision(GateReason.ACCEPTED, code, rider.ticket.hash(rider.domain))
+    decision = Decision(GateReason.ACCEPTED, code, rider.ticket.hash(rider.domain), rider.domain)
     return record_attempt(journal, Attempt(direction, station, shown_at, 1_000, code.to_text()), decision)
 
 
@@ -40,7 +41,7 @@ class TestWhoseItIs:
     def test_it_can_be_opened_again(self, journal: Journal, domain: Domain) -> None:
         journal.close()
         Journal(journal.path, operator=3301, domain=domain).close()
-        assert bound_domain(journal.path) == domain
+        assert bound_line(journal.path) == Line(domain)
 
     def test_it_is_one_operators(self, journal: Journal, domain: Domain) -> None:
         with pytest.raises(JournalError, match="the journal of operator 3301, not of 3302"):
@@ -73,7 +74,7 @@ class TestWhoseItIs:
             Journal(tmp_path / "nowhere" / "gate.db", operator=3301, domain=domain)
 
     def test_there_is_no_domain_without_a_journal(self, tmp_path: Path) -> None:
-        assert bound_domain(tmp_path / "gate.db") is None
+        assert bound_line(tmp_path / "gate.db") is None
 
 
 class TestWhatItKeeps:
@@ -87,7 +88,7 @@ class TestWhatItKeeps:
 
     def test_every_attempt_is_kept_with_reason_list_and_code(self, journal: Journal, rider: Rider) -> None:
         code = rider.shows(NOW)
-        decision = Decision(GateReason.CODE_EXPIRED, code, rider.ticket.hash(rider.domain))
+        decision = Decision(GateReason.CODE_EXPIRED, code, rider.ticket.hash(rider.domain), rider.domain)
         record_attempt(journal, Attempt(EXIT, 3, NOW + 60, 1_234, code.to_text()), decision)
         row = journal.db.execute(
             """SELECT scanned_at, direction, station, reason, trust_list_block, code, issuer, serial, ticket_hash
@@ -172,7 +173,7 @@ class TestSharing:
     def test_a_refused_attempt_does_not_hold_the_serial(self, journal: Journal, rider: Rider) -> None:
         code = rider.shows(NOW)
         ticket_hash = rider.ticket.hash(rider.domain)
-        refused = Decision(GateReason.BAD_RIDER_SIGNATURE, code, ticket_hash)
+        refused = Decision(GateReason.BAD_RIDER_SIGNATURE, code, ticket_hash, rider.domain)
         record_attempt(journal, Attempt(ENTRY, 1, NOW, 1_000, None), refused)
         assert ticket_state(journal, refused) is None
         assert tap(journal, rider, ENTRY, NOW) is GateReason.ACCEPTED
@@ -204,5 +205,5 @@ def _race(path: Path, domain: Domain, codes: list[bytes]) -> list[str]:
 
 
 def _tap_code(journal: Journal, code: Code) -> GateReason:
-    decision = Decision(GateReason.ACCEPTED, code, code.ticket.hash(journal.domain))
+    decision = Decision(GateReason.ACCEPTED, code, code.ticket.hash(journal.line.domain), journal.line.domain)
     return record_attempt(journal, Attempt(ENTRY, 1, NOW, 1_000, code.to_text()), decision)

@@ -10,7 +10,7 @@ from gate_client import ride_log
 from gate_client.arrears import ArrearsCollector
 from gate_client.errors import ChainRefusalError, ChainUnavailableError
 from gate_client.journal import Journal
-from gate_client.rounds import BACK_OFF_MOST, Watch, back_off
+from gate_client.rounds import BACK_OFF_MOST, Lane, Watch, back_off
 from gate_client.submitter import Submitter
 from interline.tariff import Tariff
 from network.accounts import Role
@@ -29,8 +29,9 @@ def chain(hangzhou: City) -> FakeChain:
 @pytest.fixture
 def watch(journal: Journal, chain: FakeChain, hangzhou: City, hangzhou_tariff: Tariff) -> Watch:
     key = hangzhou.private_key(Role.SUBMITTER)
-    worker = Submitter(journal, chain, hangzhou_tariff, key, max_rides=256, clock=lambda: NOW + 1_000)
-    return Watch(worker, ArrearsCollector(chain, key, hangzhou.code))
+    domain = journal.line.domain
+    worker = Submitter(journal, chain, hangzhou_tariff, key, domain=domain, max_rides=256, clock=lambda: NOW + 1_000)
+    return Watch([Lane(worker, ArrearsCollector(chain, key, hangzhou.code, domain))])
 
 
 def test_rides_that_become_ready_while_a_batch_flies_are_sent_at_once(

@@ -8,15 +8,21 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gate_client.config import load_config
+from gate_client.line import Predecessor
+from gate_client.output import trust_list_document
 from gate_client.trust_list import TrustList, replace_trust_list
 from interline.code import Code
+from interline.domain import Domain
+from interline.keystores import save_keystore
+from interline.signatures import to_checksum
 from tests.support.deploy import City
-from tests.support.gates import GateFolder
+from tests.support.gates import PASSWORD, GateFolder
 from tests.support.riders import Rider, TicketOffice, qr_picture
 
 UNREACHABLE = "http://127.0.0.1:1"
@@ -48,6 +54,15 @@ def rider(office: TicketOffice, hangzhou: City, now: int) -> Rider:
 @pytest.fixture
 def code(rider: Rider, now: int) -> Code:
     return rider.shows(now)
+
+
+def with_keystore(gate: GateFolder) -> None:
+    save_keystore(gate.folder / "submitter.json", bytes(31) + b"\x07", PASSWORD, scrypt_n=2)
+    gate.config.write_text(gate.config.read_text() + 'keystore = "submitter.json"\n')
+
+
+def test_help_says_that_there_may_be_no_picture(gate: GateFolder) -> None:
+    assert "[OPTIONS] [IMAGE]..." in gate.run("scan", "--help").stdout
 
 
 def test_pictures_texts_and_lines_are_all_answered(
@@ -221,6 +236,23 @@ class TestWhatCannotWork:
     def test_submit_without_a_keystore_says_which_setting_is_missing(self, gate: GateFolder) -> None:
         self.expect(gate, "submit", says="keystore is missing")
 
+    @pytest.mark.parametrize("stdin", ["closed", "empty"])
+    def test_submit_without_anyone_to_give_the_password_says_what_to_set(self, gate: GateFolder, stdin: str) -> None:
+        with_keystore(gate)
+        command = ["sh", "-c", 'exec "$@" <&-' if stdin == "closed" else 'exec "$@" </dev/null', "sh"]
+        environment = {name: value for name, value in os.environ.items() if name != "GATE_KEYSTORE_PASSWORD"}
+        done = subprocess.run(
+            [*command, *gate.command("submit")],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+            start_new_session=True,  # no terminal
+        )
+        assert done.returncode == 2
+        assert "set GATE_KEYSTORE_PASSWORD" in done.stderr
+        assert "Traceback" not in done.stderr
+
     def test_sync_without_a_chain_says_so_and_keeps_the_old_list(self, gate: GateFolder) -> None:
         before = load_config(gate.config).trust_list.read_bytes()
         self.expect(gate, "sync", says=f"{UNREACHABLE} doesn't answer")
@@ -244,8 +276,50 @@ class TestStatus:
         assert not gate.journal.exists()
 
     def test_it_works_without_a_trust_list(self, gate: GateFolder) -> None:
+        gate.scan_texts("entry", ["no code"])
         load_config(gate.config).trust_list.unlink()
         assert "run gate-client sync" in gate.json("status")["trust_list"]["problem"]
+
+    @pytest.mark.parametrize("command", ["status", "submit"])
+    def test_a_path_where_there_is_nothing_is_a_slip_and_stays_empty(self, gate: GateFolder, command: str) -> None:
+        with_keystore(gate)
+        gate.config.write_text(gate.config.read_text().replace('"gate.db"', '"gaet.db"'))
+        done = gate.run(command)
+        assert done.returncode == 2
+        assert "gaet.db: there is no journal, and no trust list beside it; correct journal in gate.toml" in done.stderr
+        assert not (gate.folder / "gaet.db").exists()
+
+    def test_it_names_the_clearinghouse_as_sync_does(self, gate: GateFolder, trust: TrustList) -> None:
+        gate.scan_texts("entry", ["no code"])
+        document = gate.json("status")
+        address = to_checksum(trust.domain.clearinghouse)
+        assert document["trust_list"]["clearinghouse"] == trust_list_document(trust)["clearinghouse"] == address
+        assert [domain["clearinghouse"] for domain in document["domains"]] == [address]
+
+    def test_it_has_both_clearinghouses_and_when_the_old_one_closes(
+        self, gate: GateFolder, trust: TrustList, office: TicketOffice, hangzhou: City, now: int
+    ) -> None:
+        gate.scan_texts("entry", [office.issue(hangzhou, not_after=now + 60).shows(now).to_text()])
+        new = Domain(1337, b"\x02" * 20)
+        before = Predecessor(trust.domain, now + 86_400)
+        replace_trust_list(
+            load_config(gate.config).trust_list,
+            replace(trust, domain=new, predecessors=(before,), block=2_000, block_time=now - 30),
+        )
+        theirs = TicketOffice(new, office.issuer)
+        tickets = [theirs.issue(hangzhou, not_after=now + 60) for _ in range(2)]
+        answers = gate.scan_texts("entry", [ticket.shows(now).to_text() for ticket in tickets])
+        assert {answer["reason"] for answer in answers} == {"accepted"}
+        document = gate.json("status")
+        assert document["trust_list"]["predecessors"] == [
+            {"clearinghouse": to_checksum(trust.domain.clearinghouse), "closes_at": now + 86_400}
+        ]
+        assert [(d["clearinghouse"], d["closes_at"], d["taps"]["waiting"]) for d in document["domains"]] == [
+            (to_checksum(new.clearinghouse), None, 2),
+            (to_checksum(trust.domain.clearinghouse), now + 86_400, 1),
+        ]
+        shown = gate.run("status").stdout
+        assert datetime.fromtimestamp(now + 86_400, UTC).strftime("%Y-%m-%d") in shown
 
     def test_people_get_tables(self, gate: GateFolder, code: Code) -> None:
         gate.scan_texts("entry", [code.to_text()])

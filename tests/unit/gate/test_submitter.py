@@ -11,7 +11,7 @@ from gate_client import ride_log, rounds, submitter
 from gate_client.arrears import ArrearsCollector
 from gate_client.errors import ChainRefusalError
 from gate_client.journal import Journal
-from gate_client.rounds import Report, submit_once
+from gate_client.rounds import Lane, Report, submit_once
 from gate_client.submitter import Submitter
 from gate_client.tap import Direction
 from gate_client.tap_log import Attempt, count_taps, record_attempt
@@ -19,6 +19,7 @@ from gate_client.verifier import Decision
 from interline.batch import Batch
 from interline.domain import Domain
 from interline.reasons import GateReason, RideReason
+from interline.signatures import to_checksum
 from interline.tariff import Tariff
 from network.accounts import Role
 from tests.support.deploy import City
@@ -55,17 +56,18 @@ def submit(journal: Journal, chain: FakeChain, hangzhou_tariff: Tariff, hangzhou
         role: Role = Role.SUBMITTER,
     ) -> Report:
         key = hangzhou.private_key(role)
-        worker = Submitter(journal, chain, hangzhou_tariff, key, max_rides=max_rides, clock=lambda: now)
+        domain = journal.line.domain
+        worker = Submitter(journal, chain, hangzhou_tariff, key, domain=domain, max_rides=max_rides, clock=lambda: now)
         if retry:
             worker.retry_rejected()
-        return submit_once(worker, ArrearsCollector(chain, key, hangzhou.code), timeout=timeout)
+        return submit_once([Lane(worker, ArrearsCollector(chain, key, hangzhou.code, domain))], timeout=timeout)
 
     return run
 
 
 def tap(journal: Journal, rider: Rider, direction: Direction, shown_at: int, station: int) -> None:
     code = rider.shows(shown_at)
-    decision = Decision(GateReason.ACCEPTED, code, rider.ticket.hash(rider.domain))
+    decision = Decision(GateReason.ACCEPTED, code, rider.ticket.hash(rider.domain), rider.domain)
     reason = record_attempt(journal, Attempt(direction, station, shown_at, 1_000, None), decision)
     assert reason is GateReason.ACCEPTED
 
@@ -219,7 +221,7 @@ class TestRefusedAsAWhole:
         assert [batch.settled for batch in report.batches] == [2, 1]
         assert [waiting.problem for waiting in report.waiting] == ["MalformedBatch(7)"]
         assert states(journal) == {"batched": 2, "settled": 3}
-        [(_, state, rides, refusal)] = ride_log.waiting_batches(journal)
+        [(_, _, state, rides, refusal)] = ride_log.waiting_batches(journal)
         assert (state, rides, refusal) == ("signed", 2, "MalformedBatch(7)")
 
     def test_it_is_sent_as_it_was_once_the_chain_takes_it(
@@ -238,9 +240,9 @@ class TestRefusedAsAWhole:
     ) -> None:
         chain.refused_whole = lambda batch: ChainRefusalError("NotSubmitter", (3301, "0x01"))
         submit()
-        [before] = ride_log.open_batches(journal)
+        [before] = ride_log.open_batches(journal, journal.line.domain)
         submit(role=Role.SPARE)
-        [after] = ride_log.open_batches(journal)
+        [after] = ride_log.open_batches(journal, journal.line.domain)
         assert after.data == before.data
         assert after.signature != before.signature
         assert after.signer == bytes.fromhex(hangzhou_address(hangzhou, Role.SPARE))
@@ -258,7 +260,7 @@ class TestSomeoneElseWasFaster:
     ) -> None:
         chain.mine_at_once = False
         submit(timeout=0.01)
-        ours, [stored] = chain.sent[0], ride_log.open_batches(journal)
+        ours, [stored] = chain.sent[0], ride_log.open_batches(journal, journal.line.domain)
         del chain.pending[ours]
         chain.relay(stored.data)
         chain.mine_at_once = True
@@ -273,12 +275,29 @@ class TestSomeoneElseWasFaster:
     ) -> None:
         chain.mine_at_once = False
         submit(timeout=0.01)
-        [stored] = ride_log.open_batches(journal)
+        [stored] = ride_log.open_batches(journal, journal.line.domain)
         theirs = {b"\x99" * 32: lambda tx: chain._settle(stored.data, tx)}
         chain.pending = theirs | chain.pending
         chain.mine()
         [batch] = submit().batches
         assert (batch.settled, batch.tx) == (5, b"\x99" * 32)
+
+    def test_one_that_was_on_chain_before_we_signed_it_is_found_with_its_reasons(
+        self, submit: Submit, ridden: list[Rider], journal: Journal, chain: FakeChain
+    ) -> None:
+        """A journal that was put back from a copy signs the same bytes once more, in a later block."""
+        chain.refused = {(3100, 2): RideReason.KeyNotValid}
+        chain.refused_whole = lambda batch: ChainRefusalError("NotSubmitter", (3301, "0x01"))
+        submit()
+        chain.refused_whole = lambda batch: None
+        [stored] = ride_log.open_batches(journal, journal.line.domain)
+        chain.relay(stored.data)
+        chain.block += 50
+        journal.db.execute("UPDATE batches SET signed_block = ?, from_block = ?", (chain.block, chain.block))
+        [batch] = submit().batches
+        assert (batch.settled, batch.tx) == (4, chain.logs[-1][1].tx)
+        assert [ride.reason for ride in batch.rejected] == [RideReason.KeyNotValid]
+        assert chain.sent == []
 
     def test_a_lost_nonce_is_signed_anew(self, submit: Submit, ridden: list[Rider], chain: FakeChain) -> None:
         chain.stale_nonces = 3
@@ -315,6 +334,7 @@ class TestWithoutEvents:
         assert report.to_document()["batches"] == [
             {
                 "batch_id": "0x" + report.batches[0].batch_id.hex(),
+                "clearinghouse": to_checksum(journal.line.domain.clearinghouse),
                 "tx": None,
                 "rides": 5,
                 "settled": 4,
@@ -384,7 +404,7 @@ class TestRetry:
         chain.refused = {(3100, serial): RideReason.IssuerSuspended for serial in range(5)}
         chain.mine_at_once = False
         submit(timeout=0.01)
-        [stored] = ride_log.open_batches(journal)
+        [stored] = ride_log.open_batches(journal, journal.line.domain)
         chain.mine()
         submit()
         chain.refused = {}
@@ -398,14 +418,19 @@ class TestRetry:
 
 
 class TestArrears:
-    def test_what_is_owed_is_asked_for(self, submit: Submit, chain: FakeChain) -> None:
+    def test_what_is_owed_is_asked_for(self, submit: Submit, chain: FakeChain, domain: Domain) -> None:
         chain.owed = {3203: 700, 3100: 0}
         report = submit()
         [paid] = report.arrears_paid
         assert (paid.debtor, paid.amount) == (3203, 700)
         assert report.exit_code == 0
         assert report.to_document()["arrears_paid"] == [
-            {"debtor": 3203, "amount": 700, "tx": "0x" + chain.sent[0].hex()}
+            {
+                "debtor": 3203,
+                "amount": 700,
+                "tx": "0x" + chain.sent[0].hex(),
+                "clearinghouse": to_checksum(domain.clearinghouse),
+            }
         ]
         assert submit().arrears_paid == []
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from gate_client.errors import ChainError, ChainUnavailableError, TrustListError
+from gate_client.line import Links, Predecessor
 from gate_client.sync import OVERLAP, make_trust_list
 from gate_client.trust_list import CityStatus, TrustedCity, TrustList
 from interline.domain import Domain
@@ -23,9 +24,26 @@ class FakeRegistry:
     highest: int = 20_000
     failures: list[Exception] = field(default_factory=list)
     asked: list[tuple[int, int, int]] = field(default_factory=list)
+    start: Domain | None = None
+
+    @property
+    def clearinghouse(self) -> bytes:
+        return self.domain().clearinghouse
+
+    def at(self, clearinghouse: bytes) -> FakeRegistry:
+        return replace(self, start=Domain(self.state.domain.chain_id, clearinghouse))
 
     def domain(self) -> Domain:
-        return self.state.domain
+        return self.start or self.state.domain
+
+    def registry(self) -> bytes:
+        return bytes(20)
+
+    def links(self, block: int | None) -> Links:
+        assert block == self.state.block
+        addresses: list[bytes | None] = [None, *(each.clearinghouse for each in self.state.line.domains), None]
+        place = addresses.index(self.clearinghouse)
+        return Links(addresses[place + 1], addresses[place - 1], self.state.line.closes_at(self.domain()))
 
     def head_and_time(self) -> tuple[int, int]:
         return self.state.block, self.state.block_time
@@ -40,7 +58,7 @@ class FakeRegistry:
         assert block == self.state.block
         return self.highest
 
-    def deployed_at(self) -> int:
+    def registry_deployed_at(self) -> int:
         return self.deployed
 
     def revoked(self, operator: int, from_block: int, to_block: int) -> frozenset[tuple[int, int]]:
@@ -50,7 +68,7 @@ class FakeRegistry:
 
 @pytest.fixture
 def registry(trust: TrustList) -> FakeRegistry:
-    return FakeRegistry(replace(trust, block=50_000, revoked=frozenset({(3100, 9)})))
+    return FakeRegistry(replace(trust, block=50_000, revoked=frozenset({(3100, 9)}), revoked_from=3))
 
 
 def test_the_list_is_what_the_chain_says_at_its_newest_block(registry: FakeRegistry, hangzhou_tariff: Tariff) -> None:
@@ -61,7 +79,7 @@ def test_the_list_is_what_the_chain_says_at_its_newest_block(registry: FakeRegis
 def test_revocations_are_read_from_where_the_old_list_ended(
     registry: FakeRegistry, trust: TrustList, hangzhou_tariff: Tariff
 ) -> None:
-    old = replace(trust, block=40_000, revoked=frozenset({(3203, 4)}))
+    old = replace(trust, block=40_000, revoked_from=3, revoked=frozenset({(3203, 4)}))
     new = make_trust_list(registry, 3301, hangzhou_tariff, old)
     assert new.revoked == {(3203, 4), (3100, 9)}
     assert registry.asked == [(3301, 40_000 - OVERLAP, 50_000)]
@@ -70,9 +88,49 @@ def test_revocations_are_read_from_where_the_old_list_ended(
 def test_an_old_list_of_another_domain_lends_nothing(
     registry: FakeRegistry, trust: TrustList, hangzhou_tariff: Tariff
 ) -> None:
-    old = replace(trust, domain=Domain(1, bytes(20)), revoked=frozenset({(3203, 4)}))
+    old = replace(trust, domain=Domain(1, bytes(20)), revoked_from=3, revoked=frozenset({(3203, 4)}))
     assert make_trust_list(registry, 3301, hangzhou_tariff, old).revoked == {(3100, 9)}
     assert registry.asked == [(3301, 3, 50_000)]
+
+
+class TestSuccession:
+    """The registry is one for all Clearinghouses: so are its revocations."""
+
+    NEW = Domain(1337, b"\x02" * 20)
+
+    @pytest.fixture
+    def succeeded(self, registry: FakeRegistry, trust: TrustList) -> FakeRegistry:
+        """The predecessor, after its successor was named."""
+        before = (Predecessor(trust.domain, NOW + 86_400),)
+        registry.state = replace(registry.state, domain=self.NEW, predecessors=before)
+        registry.start = trust.domain
+        return registry
+
+    def test_the_list_is_the_newests_whichever_is_asked(self, succeeded: FakeRegistry, hangzhou_tariff: Tariff) -> None:
+        assert make_trust_list(succeeded, 3301, hangzhou_tariff, None) == succeeded.state
+        succeeded.start = self.NEW
+        assert make_trust_list(succeeded, 3301, hangzhou_tariff, None) == succeeded.state
+
+    def test_revocations_are_read_from_the_registrys_first_block_on(
+        self, succeeded: FakeRegistry, hangzhou_tariff: Tariff
+    ) -> None:
+        make_trust_list(succeeded, 3301, hangzhou_tariff, None)
+        assert succeeded.asked == [(3301, 3, 50_000)]
+
+    def test_the_predecessors_list_lends_its_revocations(
+        self, succeeded: FakeRegistry, trust: TrustList, hangzhou_tariff: Tariff
+    ) -> None:
+        old = replace(trust, block=40_000, revoked=frozenset({(3203, 4)}), revoked_from=3)
+        assert make_trust_list(succeeded, 3301, hangzhou_tariff, old).revoked == {(3203, 4), (3100, 9)}
+        assert succeeded.asked == [(3301, 40_000 - OVERLAP, 50_000)]
+
+    @pytest.mark.parametrize("since", [None, 4], ids=["of the version before", "read from too late on"])
+    def test_a_list_that_may_lack_some_lends_none(
+        self, registry: FakeRegistry, trust: TrustList, hangzhou_tariff: Tariff, since: int | None
+    ) -> None:
+        old = replace(trust, block=40_000, revoked=frozenset({(3203, 4)}), revoked_from=since)
+        assert make_trust_list(registry, 3301, hangzhou_tariff, old).revoked == {(3100, 9)}
+        assert registry.asked == [(3301, 3, 50_000)]
 
 
 @pytest.mark.parametrize("status", [None, CityStatus.NONE])

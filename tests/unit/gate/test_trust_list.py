@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gate_client.errors import TrustListError
+from gate_client.line import Predecessor
 from gate_client.trust_list import (
     CityStatus,
     TrustList,
@@ -29,7 +30,14 @@ def path(tmp_path: Path) -> Path:
 def rich_list(trust: TrustList) -> TrustList:
     """One with every kind of content."""
     cities = (replace(trust.cities[0], status=CityStatus.SUSPENDED), *trust.cities[1:])
-    return replace(trust, cities=cities, revoked=frozenset({(3100, 0), (3100, 2**40 - 1), (3203, 7)}))
+    predecessors = (Predecessor(Domain(1337, b"\x0b" * 20), 1_900_000_000), Predecessor(Domain(1337, b"\x0a" * 20), 1))
+    return replace(
+        trust,
+        cities=cities,
+        revoked=frozenset({(3100, 0), (3100, 2**40 - 1), (3203, 7)}),
+        predecessors=predecessors,
+        revoked_from=12,
+    )
 
 
 def test_a_list_is_read_as_it_was_written(path: Path, rich_list: TrustList) -> None:
@@ -77,6 +85,55 @@ def test_a_list_of_another_domain_is_refused_however_high_its_block(
         replace_trust_list(path, replace(trust, domain=replace(trust.domain, **changes), block=10**9))
 
 
+class TestSuccession:
+    @pytest.fixture
+    def successors(self, trust: TrustList) -> TrustList:
+        """The list after a successor was named."""
+        return replace(
+            trust,
+            domain=Domain(1337, b"\x02" * 20),
+            predecessors=(Predecessor(trust.domain, 1_900_000_000),),
+            block=2_000,
+        )
+
+    def test_a_successors_list_takes_the_place_of_its_predecessors(
+        self, path: Path, trust: TrustList, successors: TrustList
+    ) -> None:
+        replace_trust_list(path, trust)
+        file = TrustListFile(path)
+        replace_trust_list(path, successors)
+        assert file.current() == successors
+
+    def test_so_does_that_of_a_successors_successor(self, path: Path, trust: TrustList, successors: TrustList) -> None:
+        replace_trust_list(path, trust)
+        before = (Predecessor(successors.domain, 2_000_000_000), *successors.predecessors)
+        replace_trust_list(path, replace(successors, domain=Domain(1337, b"\x03" * 20), predecessors=before))
+
+    def test_there_is_no_way_back(self, path: Path, trust: TrustList, successors: TrustList) -> None:
+        replace_trust_list(path, successors)
+        with pytest.raises(TrustListError, match="which isn't its successor"):
+            replace_trust_list(path, replace(trust, block=3_000))
+
+    def test_a_list_of_the_version_before_is_one_without_predecessors(self, path: Path, trust: TrustList) -> None:
+        document = json.loads(trust.to_json()) | {"version": 1}
+        del document["predecessors"], document["revoked_from"]
+        path.write_text(json.dumps(document))
+        assert load_trust_list(path) == trust
+        assert trust.predecessors == ()
+        assert trust.revoked_from is None
+
+
+@pytest.mark.parametrize(
+    ("stations", "text"), [((1,), "1"), ((2, 1, 3), "1 to 3"), ((7, 1, 2, 4, 6), "1 to 2, 4, 6 to 7")]
+)
+def test_a_station_that_is_not_in_the_tariff_is_told_which_are(
+    trust: TrustList, stations: tuple[int, ...], text: str
+) -> None:
+    few = replace(trust, tariff=replace(trust.tariff, stations=stations))
+    with pytest.raises(TrustListError, match=f"station 9 is not in the tariff of 3301, which knows {text};"):
+        few.check_station(9)
+
+
 def test_without_a_list_the_gate_says_to_sync(path: Path) -> None:
     with pytest.raises(TrustListError, match="run gate-client sync"):
         load_trust_list(path)
@@ -86,7 +143,7 @@ def damage(document: dict[str, Any], what: str) -> None:
     city = document["cities"][0]
     match what:
         case "a version of the future":
-            document["version"] = 2
+            document["version"] = 3
         case "no block":
             del document["block"]
         case "a block in quotes":
@@ -109,6 +166,8 @@ def damage(document: dict[str, Any], what: str) -> None:
             document["tariff"]["stations"] = None
         case "true for a fare":
             document["tariff"]["highest_fare"] = True
+        case "a predecessor that never closes":
+            document["predecessors"] = [{"clearinghouse": "0x" + "12" * 20, "closes_at": None}]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +185,7 @@ def damage(document: dict[str, Any], what: str) -> None:
         "revoked as a list",
         "no stations",
         "true for a fare",
+        "a predecessor that never closes",
     ],
 )
 def test_a_damaged_list_is_refused_and_says_what_to_do(path: Path, trust: TrustList, what: str) -> None:
