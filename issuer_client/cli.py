@@ -92,9 +92,8 @@ main.add_command(move_domain)
 @click.option(
     "--valid-for",
     type=Duration(),
-    default="7d",
-    show_default=True,
-    help="How long from now a ride may begin: 7d, 12h, 30m, 90s, or seconds.",
+    help="How long from now a ride may begin: 7d, 12h, 30m, 90s, or seconds. By default up to the end of a period of "
+    "13 weeks, at least 7 days: the same for all riders.",
 )
 @click.option(
     "--wallet",
@@ -123,7 +122,7 @@ def issue(
     operator: int,
     count: int | None,
     fare_cap: int | None,
-    valid_for: int,
+    valid_for: int | None,
     wallet_path: Path | None,
     rider_key_texts: tuple[str, ...],
     rider_key_file: TextIO | None,
@@ -154,6 +153,7 @@ def issue(
                 wallet.add(tickets)
                 stored_in = wallet.path
         _warn_of_low_cap(office, operator, tickets[0].fare_cap)
+        _warn_of_marks(office, tickets[0], valid_for)
     _show_issued(config, tickets, stored_in, as_json)
 
 
@@ -225,6 +225,18 @@ def _warn_of_low_cap(office: TicketOffice, operator: int, fare_cap: int) -> None
         click.echo(
             f"Warning: the gates of {operator} ask for a cap of {office.highest_fare(operator)} fen and will refuse "
             f"{fare_cap} (fare_cap_too_low)",
+            err=True,
+        )
+
+
+def _warn_of_marks(office: TicketOffice, ticket: Ticket, valid_for: int | None) -> None:
+    """The cap and the last second stand on the chain: others than everybody's tell a rider's rides from the rest."""
+    own_cap = office.knows_fares and ticket.fare_cap != office.highest_fare(ticket.operator)
+    fields = [name for name, own in (("--fare-cap", own_cap), ("--valid-for", valid_for is not None)) if own]
+    if fields:
+        click.echo(
+            f"Warning: {' and '.join(fields)} can be seen on the chain and tell these tickets from all others: leave "
+            "them out for riders' tickets",
             err=True,
         )
 

@@ -58,7 +58,9 @@ class Database:
         with self.transaction() as sql:
             tables = {name for (name,) in sql.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not tables and None in belongs_to.values():
-                raise DatabaseError(f"{self.path}: expected a file of {_named(belongs_to)}, came a new one; name it")
+                raise DatabaseError(
+                    f"{self.path}: expected a file of {_named(belongs_to)}, came an empty one; check the path"
+                )
             if not tables:
                 for statement in (_META, *schema):
                     sql.execute(statement)

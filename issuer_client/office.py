@@ -22,8 +22,13 @@ from issuer_client.register import TicketRegister
 
 log = logging.getLogger(__name__)
 
-DEFAULT_VALID_FOR = 7 * 86_400
-"""How long a ticket is good for where nothing else is said, seconds."""
+LEAST_VALID_FOR = 7 * 86_400
+"""How long a ticket is good for, at the least, where nothing else is said, seconds."""
+PERIOD = 91 * 86_400
+"""Where nothing else is said, tickets end together with the period in which they may still be used, seconds: a last
+second of its own would tell a rider's tickets from others on the chain."""
+DAY_ENDS = 20 * 3_600
+"""When an operating day, and with it a period, ends: 4 o'clock in the morning in all of China, seconds of a UTC day."""
 
 
 class TicketOffice:
@@ -65,13 +70,15 @@ class TicketOffice:
         rider_keys: Sequence[bytes],
         *,
         fare_cap: int | None = None,
-        valid_for: int = DEFAULT_VALID_FOR,
+        valid_for: int | None = None,
     ) -> list[Ticket]:
         """Issue one ticket for each rider key, all of them or none; they are on disk when this returns.
 
         `operator` is the city that will carry the riders; `rider_keys` are compressed P-256 points (33 bytes each,
         none used before); `fare_cap` is in fen, and by default the operator's highest fare, which is what its gates
-        ask for; a ride may begin up to `valid_for` seconds from now.
+        ask for; a ride may begin up to `valid_for` seconds from now, and by default up to the end of a period that is
+        at least `LEAST_VALID_FOR` away. The defaults are the same for all riders: both fields stand on the chain, and
+        others tell these tickets from the rest.
 
         Raises:
             TicketRefusedError: the operator, cap or length of time can't be, or the issuer key isn't valid as long.
@@ -163,8 +170,13 @@ class TicketOffice:
             )
         return cities[code]
 
-    def _last_second(self, now: int, valid_for: int) -> int:
+    def _last_second(self, now: int, valid_for: int | None) -> int:
         """A ticket's `notAfter`; the issuer key must be valid until then (protocol section 4, step 4)."""
+        if valid_for is None:
+            not_after = end_of_period(now + LEAST_VALID_FOR)
+            if self._key is not None and self._key.valid_until <= not_after:
+                not_after = max(self._key.valid_until - 1, now + LEAST_VALID_FOR)
+            valid_for = not_after - now
         not_after = now + valid_for
         if valid_for < 1 or not_after > UINT32_MAX:
             raise TicketRefusedError(
@@ -178,6 +190,11 @@ class TicketOffice:
                 "another key, or a shorter time"
             )
         return not_after
+
+
+def end_of_period(time: int) -> int:
+    """The last second of the period that `time` (Unix seconds) is in."""
+    return time + PERIOD - 1 - (time - DAY_ENDS) % PERIOD
 
 
 def city_files(config: IssuerConfig) -> dict[int, CityFile] | None:

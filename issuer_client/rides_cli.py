@@ -136,7 +136,7 @@ def move_domain(ctx: click.Context, address: str, unchecked: bool, rpc: str | No
     with TicketRegister(replace(config, clearinghouse=current)) as register:
         issued = register.move(successor)
     click.echo(
-        f"Moved to {to_checksum(successor)}; {counted(issued, 'ticket')} were issued before. "
+        f"Moved to {to_checksum(successor)} after {counted(issued, 'ticket')}. "
         f'Set clearinghouse = "{to_checksum(successor)}" in {ctx.find_object(Path)}.'
     )
 

@@ -54,6 +54,23 @@ def test_issue_puts_tickets_at_the_operators_highest_fare_into_the_test_wallet(d
     assert desk.json("wallet", "list")["tickets"] == document["tickets"]
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--valid-for", "7d"], "--valid-for"),
+        (["--fare-cap", "1999"], "--fare-cap"),
+        (["--fare-cap", "1999", "--valid-for", "7d"], "--fare-cap and --valid-for"),
+    ],
+)
+def test_what_marks_tickets_on_the_chain_is_warned_of(desk: Desk, options: list[str], named: str) -> None:
+    done = desk.run("issue", "--operator", HANGZHOU, *options)
+    assert f"Warning: {named} can be seen on the chain" in done.stderr
+
+
+def test_tickets_as_everybody_has_them_need_no_warning(desk: Desk) -> None:
+    assert desk.run("issue", "--operator", HANGZHOU).stderr == ""
+
+
 def test_issue_without_a_count_issues_one(desk: Desk) -> None:
     assert len(desk.json("issue", "--operator", HANGZHOU)["tickets"]) == 1
 

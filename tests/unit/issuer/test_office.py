@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from issuer_client.errors import (
     SerialsExhaustedError,
     TicketRefusedError,
 )
-from issuer_client.office import TicketOffice
+from issuer_client.office import PERIOD, TicketOffice, end_of_period
 from issuer_client.register import TicketRegister
 from issuer_client.serials import BLOCKS
 from issuer_client.wallet import Wallet
@@ -31,6 +32,7 @@ from network.accounts import Role
 from .conftest import CITIES, HANGZHOU, LIGHT_SCRYPT, NOON, PASSWORD, SHANGHAI, XUZHOU, issuer_key, rider_keys
 
 OpenOffice = Callable[..., TicketOffice]
+DAY = 86_400
 
 
 def test_a_ticket_says_what_was_asked_for_and_is_signed_by_the_issuer_key(
@@ -293,6 +295,34 @@ def test_a_ticket_does_not_outlive_its_issuer_key(open_office: OpenOffice, own_c
     assert office.issue(HANGZHOU, rider_keys(1), valid_for=3_599)
     with pytest.raises(TicketRefusedError, match="up to, not including"):
         office.issue(HANGZHOU, rider_keys(1), valid_for=3_600)
+
+
+def test_tickets_of_all_riders_end_together(open_office: OpenOffice) -> None:
+    """A last second of its own would tell a rider's tickets from others on the chain."""
+    start = end_of_period(NOON)  # its last second: from the next on, tickets of seven days end with a later period
+    times = [start - 7 * DAY + 1, start - 5 * DAY, start + 60 * DAY, start + PERIOD - 7 * DAY]
+    ends = {open_office(now=time).issue(HANGZHOU, rider_keys(1))[0].not_after for time in times}
+    assert ends == {start + PERIOD}
+    [later] = open_office(now=start + PERIOD - 7 * DAY + 1).issue(HANGZHOU, rider_keys(1))
+    assert later.not_after == start + 2 * PERIOD
+
+
+def test_a_period_ends_with_an_operating_day(office: TicketOffice) -> None:
+    [ticket] = office.issue(HANGZHOU, rider_keys(1))
+    after = datetime.fromtimestamp(ticket.not_after + 1, timezone(timedelta(hours=8)))
+    assert (after.hour, after.minute, after.second) == (4, 0, 0)
+    assert ticket.not_after >= NOON + 7 * DAY
+
+
+def test_tickets_that_end_with_their_issuer_key_do_so_together(open_office: OpenOffice, own_cities: Path) -> None:
+    spare = issuer_key(XUZHOU, Role.SPARE_ISSUER_KEY)
+    add_issuer_key(own_cities, 2, spare, "2018-12-01T00:00:00+08:00", "2019-12-11T12:00:00+08:00")
+    settings = {"private_key": spare, "key_id": 2, "cities": own_cities}
+    for now in (NOON, NOON + 2 * DAY):
+        [ticket] = open_office(**settings, now=now).issue(HANGZHOU, rider_keys(1))
+        assert ticket.not_after == NOON + 10 * DAY - 1
+    with pytest.raises(TicketRefusedError, match="up to, not including"):
+        open_office(**settings, now=NOON + 3 * DAY).issue(HANGZHOU, rider_keys(1))
 
 
 def add_issuer_key(cities: Path, key_id: int, private_key: bytes, begins: str, ends: str | None = None) -> None:
