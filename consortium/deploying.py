@@ -19,6 +19,7 @@ Bytecode = Callable[[str], str]
 """What the compiler made of a contract, in hexadecimal digits, by the contract's name."""
 _NAMES: Final = ("Consortium", "SettlementToken", "Clearinghouse")
 """What is deployed, in its order; Consortium brings CityRegistry with it."""
+_NO_PREDECESSOR: Final = "0x" + "00" * 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _creation(plan: Plan, deployment: Deployment, name: str) -> Call:
     elif name == "SettlementToken":
         arguments = (plan.bank,)
     else:
-        arguments = (deployment.address("CityRegistry"), deployment.address("SettlementToken"))
+        arguments = (deployment.address("CityRegistry"), deployment.address("SettlementToken"), _NO_PREDECESSOR)
     data = encode_constructor(name, plan.bytecode(name), *arguments)
     return Call(Step.DEPLOY, f"deploy {name}", plan.deployer, "deployer", None, data)
 

@@ -6,8 +6,10 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {IClearinghouse} from "./interfaces/IClearinghouse.sol";
+import {Refunds} from "./Refunds.sol";
 import {ICityRegistry} from "./interfaces/ICityRegistry.sol";
+import {IClearinghouse} from "./interfaces/IClearinghouse.sol";
+import {IRefunds} from "./interfaces/IRefunds.sol";
 import {ProtocolHashes} from "./libraries/ProtocolHashes.sol";
 import {RideLoop} from "./libraries/RideLoop.sol";
 import {RideRules} from "./libraries/RideRules.sol";
@@ -22,6 +24,12 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @notice How long a city's reserve stays after it left, seconds.
     uint256 public constant RESERVE_AFTER_EXIT = 45 days;
+    /// @notice How long an emergency stop lasts if it isn't lifted, and how long late rides may be sent after it, seconds.
+    uint256 public constant STOP_LENGTH = 3 days;
+    /// @notice How long settlement can't be stopped again after a stop, seconds.
+    uint256 public constant STOP_PAUSE = 27 days;
+    /// @notice How far ahead a successor is named, seconds.
+    uint256 public constant CLOSING_NOTICE = 30 days;
 
     /// @inheritdoc IClearinghouse
     ICityRegistry public immutable registry;
@@ -29,6 +37,10 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     IERC20 public immutable token;
     /// @inheritdoc IClearinghouse
     uint256 public immutable deployedAt;
+    /// @inheritdoc IClearinghouse
+    IClearinghouse public immutable predecessor;
+    /// @inheritdoc IClearinghouse
+    IRefunds public immutable refunds;
     /// @dev The registry's, read once.
     address private immutable _consortium;
 
@@ -47,14 +59,28 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         bytes25 outcome;
     }
 
-    /// @dev One storage word.
-    struct Parameters {
-        uint32 maxFare;
-        uint40 grace;
-        uint40 submissionWindow;
+    /// @dev One storage word: all that settling asks for.
+    struct Terms {
+        uint24 maxFare;
+        uint24 grace;
+        uint32 submissionWindow;
+        uint40 stoppedFrom;
+        uint40 stoppedUntil;
+        uint40 closesAt;
+        uint40 pendingFrom; // when _pending holds; 0 if nothing is pending
     }
 
-    Parameters private _parameters;
+    /// @dev One storage word: all that disputing asks for.
+    struct DisputeTerms {
+        uint24 disputeTime;
+        uint24 answerTime;
+        uint16 disputeFee;
+        uint40 closedBefore; // settlements before it could once not be disputed any more
+    }
+
+    Terms private _terms;
+    DisputeTerms private _disputeTerms;
+    Parameters private _pending;
     uint128 private _held;
     mapping(uint16 city => Account) private _accounts;
     SerialBitmap.Bitmap private _settledSerials;
@@ -63,6 +89,8 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     mapping(uint16 debtor => mapping(uint16 creditor => uint256)) public arrears;
     /// @inheritdoc IClearinghouse
     mapping(bytes32 batchId => SettledBatch) public batches;
+    /// @inheritdoc IClearinghouse
+    IClearinghouse public successor;
 
     modifier onlyConsortium() {
         if (msg.sender != _consortium) revert NotConsortium(msg.sender);
@@ -71,12 +99,20 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @param registry_ The members and their keys; its Consortium is this contract's.
     /// @param token_ The settlement currency, with 2 decimals.
-    constructor(ICityRegistry registry_, IERC20 token_) EIP712(ProtocolHashes.NAME, ProtocolHashes.VERSION) {
+    /// @param predecessor_ The Clearinghouse that this one is to take over from, with its parameters; zero for the first.
+    constructor(
+        ICityRegistry registry_,
+        IERC20 token_,
+        IClearinghouse predecessor_
+    ) EIP712(ProtocolHashes.NAME, ProtocolHashes.VERSION) {
         registry = registry_;
         token = token_;
+        predecessor = predecessor_;
         deployedAt = block.number;
         _consortium = registry_.consortium();
-        _setParameters(20_000, 24 hours, 30 days);
+        refunds = new Refunds(this, registry_);
+        Parameters memory first = Parameters(20_000, 24 hours, 30 days, 30 days, 10 days, 500);
+        _apply(address(predecessor_) == address(0) ? first : predecessor_.parameters(), block.timestamp);
     }
 
     // ---------------------------------------------------------------- settling rides
@@ -107,14 +143,27 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         paid = Math.min(arrears[debtor][creditor], payer.balance);
         if (paid == 0) return 0;
 
-        Account storage payee = _accounts[creditor];
-        uint128 amount = paid.toUint128();
-        arrears[debtor][creditor] -= amount;
-        payer.arrearsOwed -= amount;
-        payee.arrearsDue -= amount;
-        payer.balance -= amount;
-        payee.balance += amount;
-        emit ArrearsPaid(debtor, creditor, amount);
+        _clearArrears(debtor, creditor, paid);
+        payer.balance -= uint128(paid);
+        _accounts[creditor].balance += uint128(paid);
+        emit ArrearsPaid(debtor, creditor, paid);
+    }
+
+    /// @inheritdoc IClearinghouse
+    function post(uint16 debtor, uint16 creditor, uint256 amount) external returns (uint256 paid) {
+        if (msg.sender != address(refunds)) revert NotRefunds(msg.sender);
+        paid = Math.min(amount, arrears[creditor][debtor]);
+        if (paid != 0) {
+            _clearArrears(creditor, debtor, paid);
+            emit ArrearsPaid(creditor, debtor, paid);
+        }
+
+        Account storage payer = _accounts[debtor];
+        uint256 fromBalance = payer.arrearsOwed == 0 ? Math.min(amount - paid, payer.balance) : 0;
+        payer.balance -= uint128(fromBalance);
+        _accounts[creditor].balance += uint128(fromBalance);
+        paid += fromBalance;
+        if (paid < amount) _addArrears(debtor, creditor, amount - paid);
     }
 
     // ---------------------------------------------------------------- funds
@@ -156,8 +205,50 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     }
 
     /// @inheritdoc IClearinghouse
-    function setParameters(uint256 maxFare_, uint256 grace_, uint256 submissionWindow_) external onlyConsortium {
-        _setParameters(maxFare_, grace_, submissionWindow_);
+    function setParameters(Parameters calldata to) external onlyConsortium {
+        _requireWithin(to.maxFare, 100, 100_000);
+        _requireWithin(to.grace, 1 hours, 7 days);
+        _requireWithin(to.submissionWindow, 2 days, 365 days);
+        _requireWithin(to.disputeTime, 7 days, 90 days);
+        _requireWithin(to.answerTime, 3 days, 30 days);
+        _requireWithin(to.disputeFee, 0, 5_000);
+
+        _promoteDue();
+        Parameters memory present = parameters();
+        if (_onlyLengthens(present, to)) return _apply(to, block.timestamp);
+        uint256 validFrom = block.timestamp + present.submissionWindow + 2 * STOP_LENGTH + present.disputeTime;
+        _pending = to;
+        _terms.pendingFrom = validFrom.toUint40();
+        emit ParametersSet(to, validFrom);
+    }
+
+    /// @inheritdoc IClearinghouse
+    function stopSettlement() external onlyConsortium {
+        Terms storage terms = _terms;
+        uint256 earliest = terms.stoppedUntil == 0 ? 0 : terms.stoppedUntil + STOP_PAUSE;
+        if (block.timestamp < earliest) revert StopTooSoon(earliest);
+        uint256 until = block.timestamp + STOP_LENGTH;
+        terms.stoppedFrom = uint40(block.timestamp);
+        terms.stoppedUntil = uint40(until);
+        emit SettlementStopped(until);
+    }
+
+    /// @inheritdoc IClearinghouse
+    function resumeSettlement() external onlyConsortium {
+        if (block.timestamp >= _terms.stoppedUntil) revert NotStopped();
+        _terms.stoppedUntil = uint40(block.timestamp);
+        emit SettlementResumed();
+    }
+
+    /// @inheritdoc IClearinghouse
+    function nameSuccessor(IClearinghouse successor_, uint256 closesAt_) external onlyConsortium {
+        if (address(successor) != address(0)) revert SuccessorAlreadyNamed(address(successor));
+        if (!_takesOver(successor_)) revert NotASuccessor(address(successor_));
+        uint256 earliest = block.timestamp + CLOSING_NOTICE;
+        if (closesAt_ < earliest) revert ClosesTooSoon(closesAt_, earliest);
+        successor = successor_;
+        _terms.closesAt = closesAt_.toUint40();
+        emit SuccessorNamed(address(successor_), closesAt_);
     }
 
     // ---------------------------------------------------------------- what there is to read
@@ -212,17 +303,66 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @inheritdoc IClearinghouse
     function maxFare() external view returns (uint256) {
-        return _parameters.maxFare;
+        return parameters().maxFare;
     }
 
     /// @inheritdoc IClearinghouse
     function grace() external view returns (uint256) {
-        return _parameters.grace;
+        return parameters().grace;
     }
 
     /// @inheritdoc IClearinghouse
     function submissionWindow() external view returns (uint256) {
-        return _parameters.submissionWindow;
+        return parameters().submissionWindow;
+    }
+
+    /// @inheritdoc IClearinghouse
+    function disputeTime() external view returns (uint256) {
+        return parameters().disputeTime;
+    }
+
+    /// @inheritdoc IClearinghouse
+    function answerTime() external view returns (uint256) {
+        return parameters().answerTime;
+    }
+
+    /// @inheritdoc IClearinghouse
+    function disputeFee() external view returns (uint256) {
+        return parameters().disputeFee;
+    }
+
+    /// @inheritdoc IClearinghouse
+    function parameters() public view returns (Parameters memory) {
+        Terms memory t = _terms;
+        if (_isDue(t)) return _pending;
+        DisputeTerms memory d = _disputeTerms;
+        return Parameters(t.maxFare, t.grace, t.submissionWindow, d.disputeTime, d.answerTime, d.disputeFee);
+    }
+
+    /// @inheritdoc IClearinghouse
+    function pendingParameters() external view returns (Parameters memory pending, uint256 validFrom) {
+        Terms memory t = _terms;
+        if (t.pendingFrom == 0 || _isDue(t)) return (pending, 0);
+        return (_pending, t.pendingFrom);
+    }
+
+    /// @inheritdoc IClearinghouse
+    function disputableFrom() external view returns (uint256) {
+        Terms memory t = _terms;
+        DisputeTerms memory d = _disputeTerms;
+        if (!_isDue(t)) return Math.max(d.closedBefore, block.timestamp - d.disputeTime);
+        uint256 closedBefore = Math.max(d.closedBefore, t.pendingFrom - d.disputeTime);
+        return Math.max(closedBefore, block.timestamp - _pending.disputeTime);
+    }
+
+    /// @inheritdoc IClearinghouse
+    function stoppedUntil() external view returns (uint256) {
+        return _terms.stoppedUntil;
+    }
+
+    /// @inheritdoc IClearinghouse
+    function closesAt() external view returns (uint256) {
+        return _terms.closesAt;
     }
 
     // ---------------------------------------------------------------- internals of settling
@@ -232,17 +372,21 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         uint16 operator,
         bytes32 batchId,
         bytes calldata signature
-    ) private view returns (RideRules.Terms memory terms) {
+    ) private returns (RideRules.Terms memory terms) {
         if (signature.length != 64) revert InvalidSignatureLength(signature.length);
         address signer = ProtocolHashes.signerOf(_hashTypedDataV4(ProtocolHashes.batch(operator, batchId)), signature);
         (bool submits, ICityRegistry.Status status, uint40 suspendedAt) = registry.operatorTerms(operator, signer);
         if (status == ICityRegistry.Status.None) revert OperatorNotMember(operator);
         if (!submits) revert NotSubmitter(operator, signer);
 
-        Parameters memory p = _parameters;
+        _promoteDue();
+        Terms memory p = _terms;
+        if (block.timestamp < p.stoppedUntil) revert SettlementIsStopped(p.stoppedUntil);
         terms.maxFare = p.maxFare;
         terms.grace = p.grace;
-        terms.exitFrom = Math.saturatingSub(block.timestamp, p.submissionWindow);
+        terms.keysEnd = p.closesAt == 0 ? type(uint40).max : p.closesAt;
+        bool late = p.stoppedUntil != 0 && block.timestamp <= p.stoppedUntil + STOP_LENGTH;
+        terms.exitFrom = Math.saturatingSub(late ? p.stoppedFrom : block.timestamp, p.submissionWindow);
         terms.latestExit = block.timestamp + RideRules.CLOCK_TOLERANCE;
         terms.operatorUntil = _activeUntil(status, suspendedAt, p.grace);
     }
@@ -276,7 +420,7 @@ contract Clearinghouse is IClearinghouse, EIP712 {
             .issuerTerms(issuer, keyId);
         terms.key = key == address(0) ? RideRules.NO_KEY : uint256(uint160(key));
         terms.keyFrom = validFrom;
-        terms.keyUntil = validUntil + terms.grace;
+        terms.keyUntil = Math.min(validUntil, terms.keysEnd) + terms.grace;
         terms.issuerUntil = _activeUntil(status, suspendedAt, terms.grace);
         RideRules.deriveRanges(terms);
     }
@@ -290,10 +434,7 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         paid = payer.arrearsOwed == 0 ? Math.min(fares, payer.balance) : 0;
         payer.balance -= uint128(paid);
         if (paid < fares) {
-            uint128 rest = (fares - paid).toUint128();
-            arrears[issuer][operator] += rest;
-            payer.arrearsOwed += rest;
-            _accounts[operator].arrearsDue += rest;
+            _addArrears(issuer, operator, fares - paid);
         }
         emit PairSettled(run.batchId, issuer, operator, rides, fares, paid);
     }
@@ -320,12 +461,61 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         if (tokens < _held) revert TokensShort(_held, tokens);
     }
 
-    function _setParameters(uint256 maxFare_, uint256 grace_, uint256 submissionWindow_) private {
-        _requireWithin(maxFare_, 100, 100_000);
-        _requireWithin(grace_, 1 hours, 7 days);
-        _requireWithin(submissionWindow_, 2 days, 365 days);
-        _parameters = Parameters(uint32(maxFare_), uint40(grace_), uint40(submissionWindow_));
-        emit ParametersSet(maxFare_, grace_, submissionWindow_);
+    function _addArrears(uint16 debtor, uint16 creditor, uint256 amount) private {
+        arrears[debtor][creditor] += amount;
+        _accounts[debtor].arrearsOwed += amount.toUint128();
+        _accounts[creditor].arrearsDue += amount.toUint128();
+    }
+
+    function _clearArrears(uint16 debtor, uint16 creditor, uint256 amount) private {
+        arrears[debtor][creditor] -= amount;
+        _accounts[debtor].arrearsOwed -= amount.toUint128();
+        _accounts[creditor].arrearsDue -= amount.toUint128();
+    }
+
+    /// @dev Whether parameters that were to hold later hold by now.
+    function _isDue(Terms memory terms) private view returns (bool) {
+        return terms.pendingFrom != 0 && block.timestamp >= terms.pendingFrom;
+    }
+
+    /// @dev Puts parameters that hold by now where settling finds them at once.
+    function _promoteDue() private {
+        Terms memory terms = _terms;
+        if (_isDue(terms)) _write(_pending, terms.pendingFrom);
+    }
+
+    function _apply(Parameters memory to, uint256 from) private {
+        _write(to, from);
+        emit ParametersSet(to, from);
+    }
+
+    /// @dev Writes parameters that hold from a time that isn't in the future; what couldn't be disputed then never can.
+    function _write(Parameters memory to, uint256 from) private {
+        (Terms storage terms, DisputeTerms storage disputes) = (_terms, _disputeTerms);
+        (terms.maxFare, terms.grace, terms.submissionWindow) = (to.maxFare, to.grace, to.submissionWindow);
+        terms.pendingFrom = 0;
+        disputes.closedBefore = uint40(Math.max(disputes.closedBefore, from - disputes.disputeTime));
+        (disputes.disputeTime, disputes.answerTime, disputes.disputeFee) = (
+            to.disputeTime,
+            to.answerTime,
+            to.disputeFee
+        );
+    }
+
+    /// @dev Whether no time gets shorter, no fare lower and no fee other.
+    function _onlyLengthens(Parameters memory from, Parameters calldata to) private pure returns (bool) {
+        return
+            to.maxFare >= from.maxFare &&
+            to.grace >= from.grace &&
+            to.submissionWindow >= from.submissionWindow &&
+            to.disputeTime >= from.disputeTime &&
+            to.answerTime >= from.answerTime &&
+            to.disputeFee == from.disputeFee;
+    }
+
+    function _takesOver(IClearinghouse other) private view returns (bool) {
+        if (address(other).code.length == 0) return false;
+        return other.predecessor() == this && other.registry() == registry && other.token() == token;
     }
 
     function _requireWithin(uint256 value, uint256 lowest, uint256 highest) private pure {

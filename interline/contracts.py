@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _FOLDER: Final = Path(__file__).resolve().parent / "abi"
-CONTRACTS: Final = ("CityRegistry", "Clearinghouse", "Consortium", "SettlementToken")
+CONTRACTS: Final = ("CityRegistry", "Clearinghouse", "Consortium", "Refunds", "SettlementToken")
 
 
 @cache

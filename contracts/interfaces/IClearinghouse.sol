@@ -3,11 +3,28 @@ pragma solidity ^0.8.34;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ICityRegistry} from "./ICityRegistry.sol";
+import {IRefunds} from "./IRefunds.sol";
 
 /// @title The settlement of rides between cities
 /// @notice Checks each ride of a signed batch, and pays the city that carried the rider from the rider's home city.
 /// @dev Amounts are fen, times Unix seconds. Protocol sections 5 to 7.
 interface IClearinghouse {
+    /// @notice What the members set by vote.
+    /// @param maxFare Highest fare of a ride, fen.
+    /// @param grace How stale a gate's trust list may be, seconds.
+    /// @param submissionWindow How long after its end a ride may be submitted, seconds.
+    /// @param disputeTime How long after its settlement a ride may be disputed, seconds.
+    /// @param answerTime How long a dispute waits for an answer, seconds.
+    /// @param disputeFee What the issuer pays the operator for a dispute that was answered, fen.
+    struct Parameters {
+        uint24 maxFare;
+        uint24 grace;
+        uint32 submissionWindow;
+        uint24 disputeTime;
+        uint24 answerTime;
+        uint16 disputeFee;
+    }
+
     /// @notice A batch was settled: `settled` of its rides, worth `fares` fen together; `rejected` of them were refused.
     event BatchSettled(
         bytes32 indexed batchId,
@@ -35,8 +52,14 @@ interface IClearinghouse {
     event ArrearsPaid(uint16 indexed debtor, uint16 indexed creditor, uint256 amount);
     /// @notice A city's reserve was set by vote, in fen.
     event ReserveSet(uint16 indexed city, uint256 amount);
-    /// @notice The parameters were set by vote: fen, seconds, seconds.
-    event ParametersSet(uint256 maxFare, uint256 grace, uint256 submissionWindow);
+    /// @notice The parameters were set; they hold from `validFrom` on, and those that were to hold later never will.
+    event ParametersSet(Parameters parameters, uint256 validFrom);
+    /// @notice Settlement stands still until `until`: members made use of the emergency stop.
+    event SettlementStopped(uint256 until);
+    /// @notice The emergency stop was lifted by vote.
+    event SettlementResumed();
+    /// @notice A successor was named by vote; this Clearinghouse closes at `closesAt`.
+    event SuccessorNamed(address successor, uint256 closesAt);
 
     /// @notice The caller is not the Consortium.
     error NotConsortium(address caller);
@@ -66,6 +89,22 @@ interface IClearinghouse {
     error InsufficientFunds(uint16 city, uint256 withdrawable, uint256 amount);
     /// @notice The contract would hold fewer tokens than its cities' balances: the token took a fee, or took some back.
     error TokensShort(uint256 held, uint256 tokens);
+    /// @notice The city's admin has frozen its treasury.
+    error TreasuryFrozen(uint16 city);
+    /// @notice The caller is not the contract that refunds rides.
+    error NotRefunds(address caller);
+    /// @notice Settlement stands still until `until`; send the batch again then.
+    error SettlementIsStopped(uint256 until);
+    /// @notice Stops can't be chained: the next one is possible from `earliest` on.
+    error StopTooSoon(uint256 earliest);
+    /// @notice There is no stop to lift.
+    error NotStopped();
+    /// @notice A successor was named before.
+    error SuccessorAlreadyNamed(address successor);
+    /// @notice The successor doesn't take over from this contract, or has another registry or token.
+    error NotASuccessor(address successor);
+    /// @notice A successor is named at least 30 days ahead.
+    error ClosesTooSoon(uint256 closesAt, uint256 earliest);
     /// @notice A parameter lies outside its bounds.
     error ParameterOutOfBounds(uint256 value, uint256 lowest, uint256 highest);
 
@@ -79,6 +118,7 @@ interface IClearinghouse {
     /// - the batch is well formed: {MalformedBatch}, {OutOfOrder}, {TooManyRides}, {OwnTickets}
     /// - the operator is or was a member: {OperatorNotMember}
     /// - it is signed by one of its submitters: {InvalidSignatureLength}, {NotSubmitter}
+    /// - settlement is not stopped: {SettlementIsStopped}
     /// - it was not settled before: {BatchAlreadySettled}
     function settle(
         bytes calldata batch,
@@ -99,7 +139,8 @@ interface IClearinghouse {
     /// @notice Pays `amount` fen of a city's balance out to its treasury.
     /// @param bankReference Of the bank transfer it stands for, or 0.
     /// Requirements:
-    /// - the caller is the city's treasury: {NotTreasury}; the amount isn't 0: {ZeroAmount}
+    /// - the caller is the city's treasury: {NotTreasury}; its admin didn't freeze it: {TreasuryFrozen}
+    /// - the amount isn't 0: {ZeroAmount}
     /// - the city can withdraw that much: {InsufficientFunds}
     /// - the tokens left cover all balances: {TokensShort}
     function withdraw(uint16 city, uint256 amount, bytes32 bankReference) external;
@@ -109,13 +150,44 @@ interface IClearinghouse {
     /// - the caller is the Consortium: {NotConsortium}; the city is or was a member: {NotMember}
     function setReserve(uint16 city, uint256 amount) external;
 
-    /// @notice Sets the parameters; called by the Consortium after a vote.
-    /// @param maxFare Highest fare of a ride, fen.
-    /// @param grace How stale a gate's trust list may be, seconds.
-    /// @param submissionWindow How long after its end a ride may be submitted, seconds.
+    /// @notice Sets the parameters; called by the Consortium after a vote. What only lengthens times or raises `maxFare`
+    /// holds at once; anything else from when no ride carried before can be submitted or disputed any more: later by the
+    /// submission window and the dispute time in force, and 6 days, by which a stop may delay a ride.
+    /// @dev Parameters that were set before and don't hold yet are forgotten. A ride that can't be disputed any more stays
+    /// so when the dispute time is lengthened.
     /// Requirements:
     /// - the caller is the Consortium: {NotConsortium}; each is within its bounds: {ParameterOutOfBounds}
-    function setParameters(uint256 maxFare, uint256 grace, uint256 submissionWindow) external;
+    function setParameters(Parameters calldata parameters) external;
+
+    /// @notice Stops settlement for 3 days; called by the Consortium when enough members asked for it. It stops neither
+    /// deposits, withdrawals and arrears, nor refunds, disputes and answers. Rides that were not too late when it began
+    /// may be sent up to 3 days after its end.
+    /// Requirements:
+    /// - the caller is the Consortium: {NotConsortium}; the last stop ended at least 27 days ago: {StopTooSoon}
+    function stopSettlement() external;
+
+    /// @notice Lifts a stop; called by the Consortium after a vote.
+    /// Requirements:
+    /// - the caller is the Consortium: {NotConsortium}; settlement is stopped: {NotStopped}
+    function resumeSettlement() external;
+
+    /// @notice Names the Clearinghouse that takes over; called by the Consortium after a vote. For this one every issuer
+    /// key ends at `closesAt`: rides that began before it (and `grace`) settle within their submission window; funds,
+    /// refunds and disputes have no end.
+    /// @param successor Made with this contract as its predecessor.
+    /// @param closesAt Unix seconds, at least 30 days ahead.
+    /// Requirements:
+    /// - the caller is the Consortium: {NotConsortium}; there is no successor yet: {SuccessorAlreadyNamed}
+    /// - it names this one as predecessor, with the same registry and token: {NotASuccessor}; in time: {ClosesTooSoon}
+    function nameSuccessor(IClearinghouse successor, uint256 closesAt) external;
+
+    /// @notice Owes `amount` fen from one city to another, as a correction of what was settled. First it is set off against
+    /// the creditor's own arrears to the debtor ({ArrearsPaid}: nobody pays one that owes him); then it comes from the
+    /// debtor's balance, if it has no arrears, as far as that reaches; the rest becomes the debtor's arrears.
+    /// @return paid What was set off or came from the balance, fen.
+    /// Requirements:
+    /// - the caller is {refunds}: {NotRefunds}
+    function post(uint16 debtor, uint16 creditor, uint256 amount) external returns (uint256 paid);
 
     /// @notice The funds a city holds, fen.
     function balanceOf(uint16 city) external view returns (uint256);
@@ -163,9 +235,42 @@ interface IClearinghouse {
     /// @notice The highest fare of a ride, fen.
     function maxFare() external view returns (uint256);
 
+    /// @notice The parameters in force.
+    function parameters() external view returns (Parameters memory);
+
     /// @notice How stale a gate's trust list may be, seconds.
     function grace() external view returns (uint256);
 
     /// @notice How long after its end a ride may be submitted, seconds.
     function submissionWindow() external view returns (uint256);
+
+    /// @notice How long after its settlement a ride may be disputed, seconds.
+    function disputeTime() external view returns (uint256);
+
+    /// @notice The earliest settlement, Unix seconds, of which a ride can still be disputed.
+    function disputableFrom() external view returns (uint256);
+
+    /// @notice How long a dispute waits for an answer, seconds.
+    function answerTime() external view returns (uint256);
+
+    /// @notice What the issuer pays the operator for a dispute that was answered, fen.
+    function disputeFee() external view returns (uint256);
+
+    /// @notice Parameters that were set and don't hold yet; `validFrom` is 0 if there are none.
+    function pendingParameters() external view returns (Parameters memory parameters, uint256 validFrom);
+
+    /// @notice Until when, not included, settlement stands still or last stood still, Unix seconds; 0 if never.
+    function stoppedUntil() external view returns (uint256);
+
+    /// @notice The Clearinghouse that this one takes over from; zero if there was none.
+    function predecessor() external view returns (IClearinghouse);
+
+    /// @notice The Clearinghouse that takes over from this one; zero as long as none is named.
+    function successor() external view returns (IClearinghouse);
+
+    /// @notice When this Clearinghouse closes, Unix seconds; 0 as long as no successor is named.
+    function closesAt() external view returns (uint256);
+
+    /// @notice The contract that refunds rides, made by this one at its own construction.
+    function refunds() external view returns (IRefunds);
 }

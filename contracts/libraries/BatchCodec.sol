@@ -12,6 +12,7 @@ library BatchCodec {
     uint256 internal constant GROUP_HEADER_BYTES = 5;
     uint256 internal constant RIDE_BYTES = 113;
     uint256 internal constant MAX_RIDES = 1000;
+    uint256 internal constant REFUSAL_BYTES = 3;
 
     struct Ride {
         uint256 serial;
@@ -22,6 +23,15 @@ library BatchCodec {
         uint256 enteredAt;
         uint256 exitedAt;
         uint256 fare;
+    }
+
+    /// @notice Where a ride stands in a well-formed batch, and in whose group.
+    /// @dev `at` is an offset from the batch's start, 0 where there is no such ride; `rides` are those gone past.
+    struct Place {
+        uint256 issuer;
+        uint256 keyId;
+        uint256 rides;
+        uint256 at;
     }
 
     /// @notice The operator of a batch that has at least two bytes.
@@ -70,5 +80,41 @@ library BatchCodec {
         ride.enteredAt = (tail >> 192) & 0xffffffff;
         ride.exitedAt = (tail >> 160) & 0xffffffff;
         ride.fare = (tail >> 128) & 0xffffffff;
+    }
+
+    /// @notice Finds a ride by its index over the whole of a well-formed batch, from group header to group header.
+    function find(bytes calldata batch, uint256 index) internal pure returns (Place memory place) {
+        uint256 offset = OPERATOR_BYTES;
+        while (offset < batch.length) {
+            uint256 header = uint40(bytes5(batch[offset:offset + GROUP_HEADER_BYTES]));
+            uint256 count = header & 0xffff;
+            offset += GROUP_HEADER_BYTES;
+            if (index < place.rides + count) {
+                place.issuer = header >> 24;
+                place.keyId = (header >> 16) & 0xff;
+                place.at = offset + (index - place.rides) * RIDE_BYTES;
+                return place;
+            }
+            place.rides += count;
+            offset += count * RIDE_BYTES;
+        }
+    }
+
+    /// @notice The fields of the ride that stands at an offset of a batch.
+    function rideIn(bytes calldata batch, uint256 at) internal pure returns (Ride memory ride, bytes20 rider) {
+        bytes memory copy = batch[at:at + RIDE_BYTES];
+        uint256 pointer;
+        assembly ("memory-safe") {
+            pointer := add(copy, 32) // behind the length
+        }
+        return (rideAt(pointer), bytes20(batch[at + 13:at + 33]));
+    }
+
+    /// @notice Whether a list of refused rides, `index (2) || reason (1)` each, names a ride.
+    function names(bytes calldata refused, uint256 index) internal pure returns (bool) {
+        for (uint256 at = 0; at < refused.length; at += REFUSAL_BYTES) {
+            if (uint16(bytes2(refused[at:at + 2])) == index) return true;
+        }
+        return false;
     }
 }

@@ -38,6 +38,7 @@ library RideRules {
         uint256 operatorUntil; // exitedAt must be below it
         uint256 latestExit; // exitedAt must not be above it
         uint256 grace; // seconds, for the windows above
+        uint256 keysEnd; // no key is valid from then on
     }
 
     /// @notice Stands for an issuer key that was never registered: no address equals it.

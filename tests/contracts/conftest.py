@@ -59,6 +59,11 @@ def clearinghouse(world: World) -> Contract:
 
 
 @pytest.fixture
+def refunds(world: World) -> Contract:
+    return world.refunds
+
+
+@pytest.fixture
 def domain(world: World) -> Domain:
     return world.domain
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ from tests.contracts.story import (
     deploy,
     found_consortium,
 )
-from tests.reference import BatchRefused, Cause, IssuerKey, Ledger, Members, Settlement
+from tests.reference import BatchRefused, Cause, IssuerKey, Ledger, Members, Parameters, Settlement
 from tests.reference.invariants import Books, Statement, broken
 from tests.reference.members import NO_END
 
@@ -55,9 +56,10 @@ ERRORS = {
 def found(world: World) -> History:
     """Six founders, each with four issuer keys, and treasuries that may deposit."""
     consortium, registry = found_consortium(world.node, FOUNDERS)
-    clearinghouse = deploy(world.node, "Clearinghouse", registry, world.token)
+    clearinghouse = deploy(world.node, "Clearinghouse", registry, world.token, ZERO_ADDRESS)
+    refunds = world.node.contract(clearinghouse.refunds(), world.refunds.abi)
     domain = Domain(world.domain.chain_id, parse_address(clearinghouse.address))
-    fresh = World(world.node, consortium, registry, world.token, clearinghouse, domain)
+    fresh = World(world.node, consortium, registry, world.token, clearinghouse, refunds, domain)
     members = Members()
     for city in FOUNDERS:
         member = members.admit(city.code)
@@ -202,11 +204,13 @@ class History:
         receipt = self.world.by_vote(self.world.clearinghouse, "setReserve", city.code, amount, at=self.now)
         self._done("set reserve", receipt)
 
-    def set_parameters(self, max_fare: int, grace: int, window: int) -> None:
-        parameters = self.ledger.parameters
-        parameters.max_fare, parameters.grace, parameters.submission_window = max_fare, grace, window
-        receipt = self.world.by_vote(self.world.clearinghouse, "setParameters", max_fare, grace, window, at=self.now)
-        self._done("set parameters", receipt)
+    def set_parameters(self, parameters: Parameters) -> None:
+        """What only lengthens holds at once; anything else later."""
+        valid_from = self.ledger.set_parameters(parameters, self.now)
+        to = astuple(parameters)
+        receipt = self.world.by_vote(self.world.clearinghouse, "setParameters", to, at=self.now)
+        assert receipt.events == (Event("ParametersSet", parameters=to, validFrom=valid_from),)
+        self._done("set parameters" if valid_from == self.now else "set parameters for later", receipt)
 
     def wait(self, seconds: int) -> None:
         self.now += seconds
@@ -235,6 +239,9 @@ class History:
             positions={code: ledger.position(code) for code in codes},
             withdrawable={code: ledger.withdrawable(code, self.now) for code in codes},
         )
+        in_force, (pending, valid_from) = self._read_parameters()
+        assert in_force == astuple(ledger.parameters_at(self.now))
+        assert (pending if valid_from else None, valid_from) == ledger.pending_at(self.now)
         assert reserves == {code: ledger.reserve(code, self.now) for code in codes}
         assert list(broken(books, self.statement)) == []
 
@@ -251,6 +258,10 @@ class History:
         arrears = dict(zip(pairs, values[len(names) * len(codes) :], strict=True))
         books = Books(held, tokens, balances, arrears, arrears_of, arrears_due, positions, withdrawable)
         return books, reserves
+
+    def _read_parameters(self) -> list[Any]:
+        clearinghouse = self.world.clearinghouse
+        return self.world.node.read_all([clearinghouse.call("parameters"), clearinghouse.call("pendingParameters")])
 
     def compare_all_that_settled(self) -> None:
         """No batch and no serial has changed since it settled."""

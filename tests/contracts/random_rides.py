@@ -130,7 +130,7 @@ class RideMaker:
         fields["not_after"] = self.random.choice([entered, entered - 1, entered - DAY, entered - DAY - 1, 0])
 
     def _above_cap(self, fields: Fields, issuer: City, key_id: int, operator: City, now: int) -> None:
-        highest, cap = self.ledger.parameters.max_fare, fields["fare_cap"]
+        highest, cap = self.ledger.parameters_at(now).max_fare, fields["fare_cap"]
         if self.random.random() < 0.5:
             fields["fare"] = cap + self.random.choice([0, 1, 500])
         else:
@@ -150,13 +150,13 @@ class RideMaker:
         fields["entry_station"], fields["exit_station"] = self.random.choice([(0, 0), (0, 5), (5, 0), (5, 5)])
 
     def _late(self, fields: Fields, issuer: City, key_id: int, operator: City, now: int) -> None:
-        exited = now - self.ledger.parameters.submission_window - self.random.choice([-1, 0, 1, DAY])
+        exited = now - self.ledger.parameters_at(now).submission_window - self.random.choice([-1, 0, 1, DAY])
         self._move(fields, exited - self.random.randint(0, HOUR), exited)
 
     def _outside_key(self, fields: Fields, issuer: City, key_id: int, operator: City, now: int) -> None:
         key = self.ledger.members.issuer_key(issuer.code, key_id)
         if key is not None:
-            end = key.valid_until + self.ledger.parameters.grace
+            end = key.valid_until + self.ledger.parameters_at(now).grace
             entered = self.random.choice([key.valid_from, end] if end < now else [key.valid_from])
             entered -= self.random.choice([0, 1])
             self._move(fields, entered, entered + self.random.randint(1, HOUR))
@@ -169,7 +169,7 @@ class RideMaker:
             if (member := self.ledger.members.cities.get(city.code)) and member.status != Status.ACTIVE
         ]
         if ended:
-            last = self.random.choice(ended) + self.ledger.parameters.grace - self.random.choice([0, 1])
+            last = self.random.choice(ended) + self.ledger.parameters_at(now).grace - self.random.choice([0, 1])
             if self.random.random() < 0.5:
                 self._move(fields, last, last + self.random.randint(1, HOUR))
             else:

@@ -8,7 +8,7 @@ anvil starts with.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from interline.batch import Batch, sign_batch
@@ -28,13 +28,17 @@ ARRIVAL = NOON + 1200
 """When they end."""
 EVENING = NOON + 6 * HOUR
 """When they are submitted."""
-OPENING = NOON - 10 * DAY
+OPENING = NOON - 100 * DAY
 """When the contracts are deployed."""
 KEYS_FROM = NOON - 365 * DAY
 NO_END = 2**40 - 1
 MAX_FARE = 20_000
 GRACE = DAY
 SUBMISSION_WINDOW = 30 * DAY
+DISPUTE_TIME = 30 * DAY
+ANSWER_TIME = 10 * DAY
+DISPUTE_FEE = 500
+STOP_LENGTH = 3 * DAY
 DEPOSIT = 5_000_000
 """50,000.00 yuan, in fen."""
 RIDER = bytes.fromhex("d4f770e3f584dc670b59accd40157bd3540eed82")
@@ -105,6 +109,18 @@ def found_consortium(node: Node, founders: Sequence[City], *, at: int | None = N
 
 
 @dataclass(frozen=True)
+class Parameters:
+    """What the members set by vote: fen and seconds, in the contract's order."""
+
+    max_fare: int = MAX_FARE
+    grace: int = GRACE
+    submission_window: int = SUBMISSION_WINDOW
+    dispute_time: int = DISPUTE_TIME
+    answer_time: int = ANSWER_TIME
+    dispute_fee: int = DISPUTE_FEE
+
+
+@dataclass(frozen=True)
 class World:
     """The deployed contracts, and what the story's people do with them."""
 
@@ -113,6 +129,7 @@ class World:
     registry: Contract
     token: Contract
     clearinghouse: Contract
+    refunds: Contract
     domain: Domain
 
     # ------------------------------------------------------------ membership
@@ -146,6 +163,10 @@ class World:
         self, city: City, key_id: int, role: Role, *, valid_from: int = KEYS_FROM, valid_until: int = NO_END
     ) -> None:
         self.registry.addIssuerKey(city.code, key_id, city.account(role), valid_from, valid_until, sender=city.admin)
+
+    def set_parameters(self, *, at: int | None = None, **changes: int) -> Receipt:
+        """What the parameters start with, but for these changes."""
+        return self.by_vote(self.clearinghouse, "setParameters", astuple(Parameters(**changes)), at=at)
 
     # ------------------------------------------------------------ money
 
@@ -250,9 +271,10 @@ def build_world(node: Node) -> World:
     """Three founders, and Xuzhou, admitted after them; keys and submitters; money for all but Ningbo."""
     consortium, registry = found_consortium(node, [SHANGHAI, HANGZHOU, NINGBO], at=OPENING)
     token = deploy(node, "SettlementToken", BANK_ACCOUNT)
-    clearinghouse = deploy(node, "Clearinghouse", registry, token)
+    clearinghouse = deploy(node, "Clearinghouse", registry, token, ZERO_ADDRESS)
+    refunds = node.contract(clearinghouse.refunds(), compiled("Refunds")[0])
     domain = Domain(int(node.request("eth_chainId"), 16), parse_address(clearinghouse.address))
-    world = World(node, consortium, registry, token, clearinghouse, domain)
+    world = World(node, consortium, registry, token, clearinghouse, refunds, domain)
     world.admit(XUZHOU)
     for city in (SHANGHAI, HANGZHOU, NINGBO, XUZHOU):
         world.register_keys(city)

@@ -7,6 +7,7 @@ invariants of tests/reference/README.md hold all along. INTERLINE_SEED chooses a
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from random import Random
 
 from interline.batch import Batch
@@ -19,7 +20,7 @@ from network.accounts import Role
 from tests.contracts.history import FOUNDERS, History, found
 from tests.contracts.random_rides import RideMaker
 from tests.contracts.story import DAY, HOUR, LANZHOU, STRANGER_KEY, City, World
-from tests.reference import Status
+from tests.reference import Parameters, Status
 
 BATCHES = 330
 FEWEST_OF_EACH_REASON = 20
@@ -179,8 +180,21 @@ class Fate:
         self.history.set_reserve(self._anyone(), self.random.choice([0, 1_000, 50_000]))
 
     def set_parameters(self) -> None:
-        max_fare, grace = self.random.choice([1_000, 2_500, 20_000]), self.random.choice([HOUR, DAY, 3 * DAY])
-        self.history.set_parameters(max_fare, grace, self.random.choice([5 * DAY, 30 * DAY]))
+        choice = self.random.choice
+        if choice([True, False]):
+            present = self.history.ledger.parameters_at(self.history.now)
+            self.history.set_parameters(replace(present, max_fare=min(2 * present.max_fare, 100_000)))
+            return
+        self.history.set_parameters(
+            Parameters(
+                max_fare=choice([1_000, 2_500, 20_000]),
+                grace=choice([HOUR, DAY, 3 * DAY]),
+                submission_window=choice([5 * DAY, 30 * DAY]),
+                dispute_time=choice([7 * DAY, 30 * DAY]),
+                answer_time=choice([3 * DAY, 10 * DAY]),
+                dispute_fee=choice([0, 500]),
+            )
+        )
 
     def wait(self) -> None:
         self.history.wait(self.random.choice([HOUR, DAY, 3 * DAY]))

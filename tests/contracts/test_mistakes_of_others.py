@@ -18,6 +18,7 @@ from network.accounts import Role
 from tests.contracts.conftest import CHAIN_ID
 from tests.contracts.node import Contract, reverts
 from tests.contracts.story import (
+    ZERO_ADDRESS,
     EVENING,
     HANGZHOU,
     KEYS_FROM,
@@ -168,7 +169,7 @@ def _signed_with_another_nonce(private_key: bytes, digest: bytes) -> bytes:
 
 def test_a_batch_does_not_settle_in_a_second_clearinghouse(world: World, clearinghouse: Contract) -> None:
     """Mistake 16: the same members, the same token, the same chain; another contract."""
-    second = deploy(world.node, "Clearinghouse", world.registry, world.token)
+    second = deploy(world.node, "Clearinghouse", world.registry, world.token, ZERO_ADDRESS)
     batch = Batch.build(HANGZHOU.code, [world.ride()])
     signature = world.sign(batch)
     domain = Domain(CHAIN_ID, parse_address(second.address))

@@ -22,12 +22,12 @@ from interline.ticket import Ticket
 from network.accounts import Role
 from tests.contracts.conftest import CHAIN_ID
 from tests.contracts.node import Contract, Event, reverts
-from tests.contracts.story import BANK_ACCOUNT, NO_END, NO_REFERENCE, STRANGER, City, World, deploy, found_consortium
+from tests.contracts.story import ZERO_ADDRESS, BANK_ACCOUNT, NO_END, NO_REFERENCE, STRANGER, City, World, deploy, found_consortium
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "v1.json").read_text(encoding="utf-8"))
 CODES = VECTORS["codes"]
-PARAMETERS_SLOTS = range(4)
-"""Where a fresh Clearinghouse has written anything: its parameters are the first word of its storage."""
+PARAMETERS_SLOTS = range(6)
+"""Where a fresh Clearinghouse has written anything: EIP712's two names for long names, and its own parameters."""
 SHOWN = 1_799_990_000
 """When the vectors' riders travel, in 2027."""
 
@@ -59,7 +59,7 @@ def foreign(world: World) -> ForeignWorld:
     operator = cities[VECTORS["batch"]["operator"]]
     registry.addSubmitter(operator.code, VECTORS["batch"]["submitter"], sender=operator.admin)
 
-    model = deploy(node, "Clearinghouse", registry, world.token)
+    model = deploy(node, "Clearinghouse", registry, world.token, ZERO_ADDRESS)
     address = VECTORS["clearinghouse"]
     node.request("anvil_setCode", address, node.request("eth_getCode", model.address, "latest"))
     for slot in PARAMETERS_SLOTS:

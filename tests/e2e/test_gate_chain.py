@@ -197,14 +197,13 @@ class TestSubmit:
     def test_a_rejected_ride_can_be_sent_again_when_its_reason_is_gone(
         self, gate: GateFolder, ride: Ride, deployment: Deployment
     ) -> None:
-        parameters = deployment.clearinghouse.functions.setParameters
         ride(3)
-        deployment.by_vote(parameters(100, 86_400, 30 * 86_400))
+        write_max_fare(deployment, 100)
         document = gate.json("submit", status=1)
         assert {ride["reason"] for ride in document["batches"][0]["rejected"]} == {"AboveFareCap"}
         assert gate.json("status")["rejected"] == {"AboveFareCap": 3}
         assert gate.json("submit")["batches"] == []
-        deployment.by_vote(parameters(20_000, 86_400, 30 * 86_400))
+        write_max_fare(deployment, 20_000)
         [batch] = gate.json("submit", "--retry-rejected")["batches"]
         assert batch["batch_id"] == document["batches"][0]["batch_id"]
         assert batch["tx"] != document["batches"][0]["tx"]
@@ -348,6 +347,16 @@ def wait_until(true: Callable[[], Any], seconds: float = 20) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def write_max_fare(deployment: Deployment, fen: int) -> None:
+    """Into the contract's storage, behind its back: a vote for a lower one would hold weeks later."""
+    house, slot = deployment.clearinghouse, 2
+    word = int.from_bytes(deployment.web3.eth.get_storage_at(house.address, slot))
+    changed = (word >> 24 << 24) | fen
+    request = deployment.web3.provider.make_request
+    request("anvil_setStorageAt", [house.address, hex(slot), "0x" + changed.to_bytes(32).hex()])  # type: ignore[arg-type]
+    assert house.functions.maxFare().call() == fen
 
 
 def top_up(deployment: Deployment, city: City, amount: int) -> None:

@@ -109,10 +109,9 @@ def refused_for_every_reason(deployment: Deployment, operator: City) -> list[Pri
 
 def of_a_suspended_operator(deployment: Deployment, operator: City) -> list[PricedRide]:
     """Refused for the last reason that there is, so that all the others are looked at first."""
-    deployment.by_vote(deployment.clearinghouse.functions.setParameters(20_000, 3_600, 30 * 86_400))
     deployment.by_vote(deployment.registry.functions.suspend(operator.code))
-    deployment.web3.provider.make_request("evm_increaseTime", [7_200])  # type: ignore[arg-type]
-    later = int(time.time()) + 7_000
+    deployment.web3.provider.make_request("evm_increaseTime", [93_600])  # type: ignore[arg-type]
+    later = int(time.time()) + 93_400
     shanghai = deployment.cities["Shanghai"]
     times = {"not_after": later, "entered_at": later, "exited_at": later + 100}
     return [ride(deployment, shanghai, operator, serial, **times) for serial in range(200)]

@@ -1,7 +1,7 @@
 """Rides and money (protocol sections 5, 6 and 7)."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from itertools import groupby
 
@@ -16,6 +16,7 @@ from tests.reference.members import Members, Status
 from tests.reference.rules import DAY, Judgement, reason_for
 
 RESERVE_AFTER_EXIT = 45 * DAY
+STOP_LENGTH = 3 * DAY
 
 
 class Cause(StrEnum):
@@ -44,13 +45,21 @@ class NotAllowed(Exception):
         self.cause = cause
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Parameters:
-    """What the consortium may set: fen, seconds, seconds."""
+    """What the consortium may set: fen and seconds."""
 
     max_fare: int = 20_000
     grace: int = DAY
     submission_window: int = 30 * DAY
+    dispute_time: int = 30 * DAY
+    answer_time: int = 10 * DAY
+    dispute_fee: int = 500
+
+    def only_lengthens(self, before: "Parameters") -> bool:
+        """Whether nothing gets shorter or lower, and the fee stays: then nobody is hurt by its holding at once."""
+        pairs = zip(astuple(self)[:-1], astuple(before)[:-1], strict=True)
+        return all(new >= old for new, old in pairs) and self.dispute_fee == before.dispute_fee
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,8 @@ class Ledger:
 
     domain: Domain
     members: Members
-    parameters: Parameters = field(default_factory=Parameters)
+    schedule: list[tuple[int, Parameters]] = field(default_factory=lambda: [(0, Parameters())])
+    """Which parameters hold from when on; what is to hold later comes last."""
     balances: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     arrears: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
     reserves: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
@@ -164,6 +174,7 @@ class Ledger:
             fare_cap=ride.fare_cap,
             rider=ride.rider,
         )
+        parameters = self.parameters_at(now)
         return Judgement(
             ride=ride,
             now=now,
@@ -172,9 +183,9 @@ class Ledger:
             issuer=self.members.cities.get(issuer),
             operator=self.members.cities[operator],
             spent=(issuer, operator, ride.serial) in self.settled,
-            max_fare=self.parameters.max_fare,
-            grace=self.parameters.grace,
-            submission_window=self.parameters.submission_window,
+            max_fare=parameters.max_fare,
+            grace=parameters.grace,
+            submission_window=parameters.submission_window,
         )
 
     def _post(self, operator: int, settled: list[tuple[int, Ride]]) -> tuple[PairTotal, ...]:
@@ -220,6 +231,27 @@ class Ledger:
             raise NotAllowed("more than withdrawable")
         self.balances[city] -= amount
         self.withdrawn += amount
+
+    # ------------------------------------------------------------ by vote
+
+    def set_parameters(self, to: Parameters, now: int) -> int:
+        """Set the parameters; from when on they hold. What was to hold later is forgotten."""
+        present = self.parameters_at(now)
+        self.schedule = [(since, each) for since, each in self.schedule if since <= now]
+        since = now
+        if not to.only_lengthens(present):
+            since += present.submission_window + 2 * STOP_LENGTH + present.dispute_time
+        self.schedule.append((since, to))
+        return since
+
+    def parameters_at(self, now: int) -> Parameters:
+        """Those in force."""
+        return [each for since, each in self.schedule if since <= now][-1]
+
+    def pending_at(self, now: int) -> tuple[tuple[int, ...] | None, int]:
+        """Those that are to hold later, and from when on; (None, 0) if there are none."""
+        since, last = self.schedule[-1]
+        return (astuple(last), since) if since > now else (None, 0)
 
     # ------------------------------------------------------------ what there is to read
 

@@ -30,6 +30,7 @@ CONTRACTS = REPOSITORY / "contracts"
 MANIFEST = REPOSITORY / ".build" / "__local__.json"
 
 GAS = 8_000_000
+NO_PREDECESSOR = "0x" + "00" * 20
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Deployment:
     registry: Contract
     token: Contract
     clearinghouse: Contract
+    refunds: Contract
     cities: dict[str, City]
     domain: Domain
 
@@ -108,10 +110,11 @@ def deploy(url: str, *, cities: Sequence[str], deposit: int | None = None) -> De
     )
     registry = _at(web3, "CityRegistry", consortium.functions.registry().call())
     token = _create(web3, "SettlementToken", deployer, Account.from_key(bank).address)
-    clearinghouse = _create(web3, "Clearinghouse", deployer, registry.address, token.address)
+    clearinghouse = _create(web3, "Clearinghouse", deployer, registry.address, token.address, NO_PREDECESSOR)
     domain = Domain(web3.eth.chain_id, bytes.fromhex(clearinghouse.address[2:]))
+    refunds = _at(web3, "Refunds", clearinghouse.functions.refunds().call())
     by_name = {c.name: c for c in founders}
-    deployment = Deployment(url, web3, consortium, registry, token, clearinghouse, by_name, domain)
+    deployment = Deployment(url, web3, consortium, registry, token, clearinghouse, refunds, by_name, domain)
     _register(deployment)
     _fund(deployment, deposit)
     return deployment
