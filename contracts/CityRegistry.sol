@@ -11,8 +11,13 @@ contract CityRegistry is ICityRegistry {
     /// @notice The votes of the cities are counted in one word, so there is a seat for each of its bits.
     uint256 public constant SEATS = 256;
 
+    /// @notice How long a proposed admin or treasury waits until it may accept, seconds.
+    uint256 public constant HANDOVER_DELAY = 2 days;
+
     /// @inheritdoc ICityRegistry
     address public immutable consortium;
+    /// @inheritdoc ICityRegistry
+    uint256 public immutable deployedAt;
 
     /// @dev The last storage word holds all that settling asks for.
     struct City {
@@ -33,12 +38,31 @@ contract CityRegistry is ICityRegistry {
         uint40 validUntil;
     }
 
+    /// @dev A change of admin or treasury that waits; one storage word.
+    struct Handover {
+        address to;
+        uint40 acceptableFrom;
+    }
+
+    struct Tariff {
+        string uri;
+        bytes32 hash;
+        uint40 validFrom;
+    }
+
     uint16[] private _codes;
     mapping(uint16 city => City) private _cities;
     mapping(uint16 city => mapping(uint8 keyId => IssuerKey)) private _issuerKeys;
     mapping(uint16 city => uint8[]) private _issuerKeyIds;
     mapping(uint16 issuer => mapping(uint16 operator => mapping(uint40 serial => uint40))) private _revokedAt;
 
+    mapping(uint16 city => Handover) private _nextAdmin;
+    mapping(uint16 city => Handover) private _nextTreasury;
+    mapping(uint16 city => mapping(bytes32 change => bool)) private _consents;
+    mapping(uint16 city => Tariff[]) private _tariffs;
+
+    /// @inheritdoc ICityRegistry
+    mapping(uint16 city => bool) public isFrozen;
     /// @inheritdoc ICityRegistry
     mapping(uint16 city => mapping(address key => bool)) public isSubmitter;
     /// @inheritdoc ICityRegistry
@@ -57,8 +81,17 @@ contract CityRegistry is ICityRegistry {
         _;
     }
 
+    modifier onlyOf(uint16 code) {
+        City storage c = _cities[code];
+        if ((msg.sender != c.admin && msg.sender != c.treasury) || c.admin == address(0)) {
+            revert NotOfCity(code, msg.sender);
+        }
+        _;
+    }
+
     constructor() {
         consortium = msg.sender;
+        deployedAt = block.number;
     }
 
     // ---------------------------------------------------------------- membership, by vote
@@ -161,10 +194,20 @@ contract CityRegistry is ICityRegistry {
     }
 
     /// @inheritdoc ICityRegistry
-    function setTreasury(uint16 code, address treasury) external onlyAdminOf(code) {
-        if (treasury == address(0)) revert ZeroAddress();
-        _cities[code].treasury = treasury;
-        emit TreasuryChanged(code, treasury);
+    function publishTariff(
+        uint16 code,
+        string calldata uri,
+        bytes32 hash,
+        uint40 validFrom
+    ) external onlyAdminOf(code) {
+        Tariff[] storage published = _tariffs[code];
+        uint256 index = published.length;
+        uint40 earliest = uint40(block.timestamp);
+        if (index != 0 && published[index - 1].validFrom >= earliest) earliest = published[index - 1].validFrom + 1;
+        if (validFrom == 0) validFrom = uint40(block.timestamp);
+        if (validFrom < earliest) revert TariffTooEarly(validFrom, earliest);
+        published.push(Tariff(uri, hash, validFrom));
+        emit TariffPublished(code, index, uri, hash, validFrom);
     }
 
     /// @inheritdoc ICityRegistry
@@ -176,6 +219,71 @@ contract CityRegistry is ICityRegistry {
             revoked[serial] = uint40(block.timestamp);
             emit TicketRevoked(issuer, operator, serial);
         }
+    }
+
+    // ---------------------------------------------------------------- a city's two keys
+
+    /// @inheritdoc ICityRegistry
+    function proposeAdmin(uint16 code, address admin) external onlyAdminOf(code) {
+        emit AdminProposed(code, admin, _propose(_nextAdmin[code], admin));
+    }
+
+    /// @inheritdoc ICityRegistry
+    function acceptAdmin(uint16 code) external {
+        _accept(_nextAdmin[code], code);
+        delete _nextAdmin[code];
+        _cities[code].admin = msg.sender;
+        emit AdminChanged(code, msg.sender);
+    }
+
+    /// @inheritdoc ICityRegistry
+    function proposeTreasury(uint16 code, address treasury) external onlyAdminOf(code) {
+        emit TreasuryProposed(code, treasury, _propose(_nextTreasury[code], treasury));
+    }
+
+    /// @inheritdoc ICityRegistry
+    function acceptTreasury(uint16 code) external {
+        _accept(_nextTreasury[code], code);
+        delete _nextTreasury[code];
+        _cities[code].treasury = msg.sender;
+        emit TreasuryChanged(code, msg.sender);
+        _unfreeze(code);
+    }
+
+    /// @inheritdoc ICityRegistry
+    function cancelChanges(uint16 code) external onlyOf(code) {
+        if (_nextAdmin[code].to == address(0) && _nextTreasury[code].to == address(0)) {
+            revert NotProposed(code, msg.sender);
+        }
+        delete _nextAdmin[code];
+        delete _nextTreasury[code];
+        emit ChangesCancelled(code, msg.sender);
+    }
+
+    /// @inheritdoc ICityRegistry
+    function freezeTreasury(uint16 code, bool frozen) external onlyAdminOf(code) {
+        if (isFrozen[code] == frozen) revert AlreadySo(code, frozen);
+        isFrozen[code] = frozen;
+        emit TreasuryFrozen(code, frozen);
+    }
+
+    /// @inheritdoc ICityRegistry
+    function consentToRecovery(uint16 code, address admin, address treasury) external onlyOf(code) {
+        if (admin == address(0) || treasury == address(0)) revert ZeroAddress();
+        _consents[code][_consentKey(code, admin, treasury)] = true;
+        emit RecoveryConsented(code, msg.sender, admin, treasury);
+    }
+
+    /// @inheritdoc ICityRegistry
+    function recover(uint16 code, address admin, address treasury) external onlyConsortium {
+        if (!hasConsented(code, admin, treasury)) revert NoConsent(code, admin, treasury);
+        delete _nextAdmin[code];
+        delete _nextTreasury[code];
+        City storage c = _cities[code];
+        c.admin = admin;
+        c.treasury = treasury;
+        emit CityRecovered(code, admin, treasury);
+        _unfreeze(code);
     }
 
     // ---------------------------------------------------------------- what there is to read
@@ -252,6 +360,40 @@ contract CityRegistry is ICityRegistry {
         return (isSubmitter[code][submitter], c.status, c.suspendedAt);
     }
 
+    /// @inheritdoc ICityRegistry
+    function spendingTreasury(uint16 code) external view returns (address) {
+        return isFrozen[code] ? address(0) : _cities[code].treasury;
+    }
+
+    /// @inheritdoc ICityRegistry
+    function proposedChanges(
+        uint16 code
+    ) external view returns (address admin, uint40 adminFrom, address treasury, uint40 treasuryFrom) {
+        Handover storage a = _nextAdmin[code];
+        Handover storage t = _nextTreasury[code];
+        return (a.to, a.acceptableFrom, t.to, t.acceptableFrom);
+    }
+
+    /// @inheritdoc ICityRegistry
+    function hasConsented(uint16 code, address admin, address treasury) public view returns (bool) {
+        return _consents[code][_consentKey(code, admin, treasury)];
+    }
+
+    /// @inheritdoc ICityRegistry
+    function tariffCount(uint16 code) external view returns (uint256) {
+        return _tariffs[code].length;
+    }
+
+    /// @inheritdoc ICityRegistry
+    function tariff(
+        uint16 code,
+        uint256 index
+    ) external view returns (string memory uri, bytes32 hash, uint40 validFrom) {
+        if (index >= _tariffs[code].length) revert NoSuchTariff(code, index, _tariffs[code].length);
+        Tariff storage t = _tariffs[code][index];
+        return (t.uri, t.hash, t.validFrom);
+    }
+
     // ---------------------------------------------------------------- internals
 
     function _exit(uint16 code) private {
@@ -265,6 +407,29 @@ contract CityRegistry is ICityRegistry {
             _leaveSeat(c.seat);
         }
         emit CityExited(code, c.suspendedAt);
+    }
+
+    function _propose(Handover storage next, address to) private returns (uint40 acceptableFrom) {
+        if (to == address(0)) revert ZeroAddress();
+        acceptableFrom = uint40(block.timestamp + HANDOVER_DELAY);
+        next.to = to;
+        next.acceptableFrom = acceptableFrom;
+    }
+
+    function _accept(Handover storage next, uint16 code) private view {
+        if (msg.sender != next.to) revert NotProposed(code, msg.sender);
+        if (block.timestamp < next.acceptableFrom) revert TooEarly(next.acceptableFrom);
+    }
+
+    /// @dev A consent holds as long as the city's admin and treasury stay those that it was given under.
+    function _consentKey(uint16 code, address admin, address treasury) private view returns (bytes32) {
+        return keccak256(abi.encode(_cities[code].admin, _cities[code].treasury, admin, treasury));
+    }
+
+    function _unfreeze(uint16 code) private {
+        if (!isFrozen[code]) return;
+        isFrozen[code] = false;
+        emit TreasuryFrozen(code, false);
     }
 
     function _takeSeat(uint8 seat) private {

@@ -30,6 +30,22 @@ interface ICityRegistry {
     event SubmitterAdded(uint16 indexed city, address indexed key);
     /// @notice A key may no longer sign the city's batches.
     event SubmitterRemoved(uint16 indexed city, address indexed key);
+    /// @notice The admin proposed another; the new one may accept from `acceptableFrom` on.
+    event AdminProposed(uint16 indexed city, address admin, uint40 acceptableFrom);
+    /// @notice The city's admin is from now on `admin`.
+    event AdminChanged(uint16 indexed city, address admin);
+    /// @notice The admin proposed another treasury; it may accept from `acceptableFrom` on.
+    event TreasuryProposed(uint16 indexed city, address treasury, uint40 acceptableFrom);
+    /// @notice The proposed changes of admin and treasury, if any, were called off by `by`.
+    event ChangesCancelled(uint16 indexed city, address by);
+    /// @notice The admin stopped (or allowed again) the treasury's withdrawals, refunds and disputes.
+    event TreasuryFrozen(uint16 indexed city, bool frozen);
+    /// @notice One of the city's keys agreed to being recovered with this admin and this treasury.
+    event RecoveryConsented(uint16 indexed city, address by, address admin, address treasury);
+    /// @notice The city got a new admin and a new treasury by vote, with the consent of one of its keys.
+    event CityRecovered(uint16 indexed city, address admin, address treasury);
+    /// @notice A tariff was published: it holds from `validFrom` until the next one's.
+    event TariffPublished(uint16 indexed city, uint256 index, string uri, bytes32 hash, uint40 validFrom);
     /// @notice The city's withdrawals go from now on to `treasury`.
     event TreasuryChanged(uint16 indexed city, address treasury);
     /// @notice A ticket was revoked by the city that issued it.
@@ -61,6 +77,20 @@ interface ICityRegistry {
     error SubmitterExists(uint16 city, address key);
     /// @notice The key is no submitter of the city.
     error UnknownSubmitter(uint16 city, address key);
+    /// @notice Nobody, or another, was proposed.
+    error NotProposed(uint16 city, address caller);
+    /// @notice What was proposed can be accepted from `acceptableFrom` on.
+    error TooEarly(uint40 acceptableFrom);
+    /// @notice The caller is neither the admin nor the treasury of the city.
+    error NotOfCity(uint16 city, address caller);
+    /// @notice The treasury is (or isn't) frozen already.
+    error AlreadySo(uint16 city, bool frozen);
+    /// @notice None of the city's keys agreed to these addresses.
+    error NoConsent(uint16 city, address admin, address treasury);
+    /// @notice A tariff holds from the block's time on at the earliest, and later than the one before.
+    error TariffTooEarly(uint40 validFrom, uint40 earliest);
+    /// @notice The city has published only `count` tariffs.
+    error NoSuchTariff(uint16 city, uint256 index, uint256 count);
 
     /// @notice Admits a city; called by the Consortium after a vote.
     /// @param code The city's code, not 0.
@@ -120,10 +150,54 @@ interface ICityRegistry {
     /// - the caller is the city's admin: {NotCityAdmin}; the key is a submitter: {UnknownSubmitter}
     function removeSubmitter(uint16 city, address key) external;
 
-    /// @notice Moves the address that the city's withdrawals go to.
+    /// @notice Proposes another admin, who may accept 2 days later; until then admin or treasury can call it off.
     /// Requirements:
-    /// - the caller is the city's admin: {NotCityAdmin}; the treasury isn't zero: {ZeroAddress}
-    function setTreasury(uint16 city, address treasury) external;
+    /// - the caller is the city's admin: {NotCityAdmin}; the address isn't zero: {ZeroAddress}
+    function proposeAdmin(uint16 city, address admin) external;
+
+    /// @notice The proposed admin takes over.
+    /// Requirements:
+    /// - the caller was proposed: {NotProposed}; 2 days have passed: {TooEarly}
+    function acceptAdmin(uint16 city) external;
+
+    /// @notice Proposes another treasury, which may accept 2 days later; until then admin or treasury can call it off.
+    /// Requirements:
+    /// - the caller is the city's admin: {NotCityAdmin}; the address isn't zero: {ZeroAddress}
+    function proposeTreasury(uint16 city, address treasury) external;
+
+    /// @notice The proposed treasury takes over; a freeze ends.
+    /// Requirements:
+    /// - the caller was proposed: {NotProposed}; 2 days have passed: {TooEarly}
+    function acceptTreasury(uint16 city) external;
+
+    /// @notice Calls off the proposed changes of admin and treasury.
+    /// Requirements:
+    /// - the caller is the city's admin or treasury: {NotOfCity}; something is proposed: {NotProposed}
+    function cancelChanges(uint16 city) external;
+
+    /// @notice Stops the treasury's withdrawals, refunds and disputes, or allows them again.
+    /// Requirements:
+    /// - the caller is the city's admin: {NotCityAdmin}; it isn't so already: {AlreadySo}
+    function freezeTreasury(uint16 city, bool frozen) external;
+
+    /// @notice Agrees to being given this admin and this treasury by vote.
+    /// Requirements:
+    /// - the caller is the city's admin or treasury: {NotOfCity}; neither address is zero: {ZeroAddress}
+    function consentToRecovery(uint16 city, address admin, address treasury) external;
+
+    /// @notice Gives a city whose key was stolen or lost a new admin and treasury; called by the Consortium after a vote.
+    /// Requirements:
+    /// - the caller is the Consortium: {NotConsortium}; one of the city's keys agreed to just that: {NoConsent}
+    function recover(uint16 city, address admin, address treasury) external;
+
+    /// @notice Publishes a tariff.
+    /// @param uri Where it can be had.
+    /// @param hash keccak256 that it can be told by; for a GTFS folder see docs/protocol.md.
+    /// @param validFrom Unix seconds; 0 for the block's time.
+    /// Requirements:
+    /// - the caller is the city's admin: {NotCityAdmin}
+    /// - it isn't in the past and holds later than the tariff before: {TariffTooEarly}
+    function publishTariff(uint16 city, string calldata uri, bytes32 hash, uint40 validFrom) external;
 
     /// @notice Revokes tickets that the city issued for one operator: gates refuse them from their next sync on.
     /// @dev One that was revoked before keeps its time, without an event, and blocks none of the others.
@@ -196,4 +270,31 @@ interface ICityRegistry {
         uint16 city,
         address submitter
     ) external view returns (bool submits, Status status, uint40 suspendedAt);
+
+    /// @notice The treasury that may move the city's money now: zero while it is frozen, or if there is no such city.
+    function spendingTreasury(uint16 city) external view returns (address);
+
+    /// @notice Whether the city's admin froze the treasury.
+    function isFrozen(uint16 city) external view returns (bool);
+
+    /// @notice The changes that are proposed; zeros where there are none.
+    function proposedChanges(
+        uint16 city
+    ) external view returns (address admin, uint40 adminFrom, address treasury, uint40 treasuryFrom);
+
+    /// @notice Whether one of the city's keys agreed to being recovered with these addresses.
+    function hasConsented(uint16 city, address admin, address treasury) external view returns (bool);
+
+    /// @notice How many tariffs a city has published.
+    function tariffCount(uint16 city) external view returns (uint256);
+
+    /// @notice A published tariff, by its index from 0.
+    /// Requirements: there is one: {NoSuchTariff}
+    function tariff(
+        uint16 city,
+        uint256 index
+    ) external view returns (string memory uri, bytes32 hash, uint40 validFrom);
+
+    /// @notice The block to read logs from.
+    function deployedAt() external view returns (uint256);
 }

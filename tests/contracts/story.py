@@ -154,6 +154,12 @@ class World:
         receipt: Receipt = self.registry.leaveConsortium(city.code, sender=city.admin, at=at)
         return receipt
 
+    def move_treasury(self, city: City, new: str) -> None:
+        """The city's admin proposes another treasury, and that one accepts as soon as it may."""
+        self.registry.proposeTreasury(city.code, new, sender=city.admin)
+        _, _, _, acceptable_from = self.registry.proposedChanges(city.code)
+        self.registry.acceptTreasury(city.code, sender=new, at=acceptable_from)
+
     def register_keys(self, city: City) -> None:
         """Issuer key 1 and the submitter."""
         self.add_issuer_key(city, 1, Role.ISSUER_KEY)

@@ -192,7 +192,7 @@ def test_a_new_treasury_withdraws_and_the_old_one_no_longer_does(
     world: World, clearinghouse: Contract, token: Contract, xuzhou: City
 ) -> None:
     new = xuzhou.account(Role.SPARE)
-    world.registry.setTreasury(xuzhou.code, new, sender=xuzhou.admin)
+    world.move_treasury(xuzhou, new)
     clearinghouse.withdraw(xuzhou.code, 100, NO_REFERENCE, sender=new)
     assert token.balanceOf(new) == 100
     with reverts(clearinghouse, "NotTreasury", city=xuzhou.code, caller=xuzhou.treasury):

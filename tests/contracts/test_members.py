@@ -199,7 +199,10 @@ BY_ADMIN = [
     ("endIssuerKey", (1, NO_END - 1)),
     ("addSubmitter", (XUZHOU.account(Role.SPARE),)),
     ("removeSubmitter", (XUZHOU.submitter,)),
-    ("setTreasury", (XUZHOU.account(Role.SPARE),)),
+    ("proposeAdmin", (XUZHOU.account(Role.SPARE),)),
+    ("proposeTreasury", (XUZHOU.account(Role.SPARE),)),
+    ("freezeTreasury", (True,)),
+    ("publishTariff", ("https://example.org/xuzhou.zip", b"\x11" * 32, 0)),
     ("revokeTickets", (HANGZHOU.code, [7])),
 ]
 OUTSIDERS = {
@@ -265,7 +268,7 @@ def test_a_city_that_is_suspended_or_left_still_puts_its_affairs_in_order(
     registry.endIssuerKey(xuzhou.code, 1, NOON + HOUR, sender=xuzhou.admin)
     registry.revokeTickets(xuzhou.code, hangzhou.code, [7], sender=xuzhou.admin)
     registry.removeSubmitter(xuzhou.code, xuzhou.submitter, sender=xuzhou.admin)
-    registry.setTreasury(xuzhou.code, new, sender=xuzhou.admin)
+    world.move_treasury(xuzhou, new)
     clearinghouse.withdraw(xuzhou.code, 1, NO_REFERENCE, sender=new)
     assert registry.issuerKey(xuzhou.code, 1)[2] == NOON + HOUR
     assert not registry.isSubmitter(xuzhou.code, xuzhou.submitter)
@@ -379,16 +382,24 @@ def test_who_is_no_submitter_cannot_be_removed(registry: Contract, xuzhou: City)
         registry.removeSubmitter(xuzhou.code, SHANGHAI.submitter, sender=xuzhou.admin)
 
 
-def test_a_treasury_moves(registry: Contract, xuzhou: City) -> None:
+# ---------------------------------------------------------------- a city's two keys
+
+
+def test_a_treasury_moves_in_two_steps(registry: Contract, xuzhou: City) -> None:
     new = xuzhou.account(Role.SPARE)
-    receipt = registry.setTreasury(xuzhou.code, new, sender=xuzhou.admin)
+    receipt = registry.proposeTreasury(xuzhou.code, new, sender=xuzhou.admin, at=NOON)
+    until = NOON + 2 * DAY
+    assert receipt.events == (Event("TreasuryProposed", city=xuzhou.code, treasury=new, acceptableFrom=until),)
+    with reverts(registry, "TooEarly", acceptableFrom=until):
+        registry.acceptTreasury(xuzhou.code, sender=new, at=until - 1)
+    receipt = registry.acceptTreasury(xuzhou.code, sender=new, at=until)
     assert receipt.events == (Event("TreasuryChanged", city=xuzhou.code, treasury=new),)
     assert registry.city(xuzhou.code)[3] == new
 
 
 def test_a_treasury_is_somebody(registry: Contract, xuzhou: City) -> None:
     with reverts(registry, "ZeroAddress"):
-        registry.setTreasury(xuzhou.code, ZERO_ADDRESS, sender=xuzhou.admin)
+        registry.proposeTreasury(xuzhou.code, ZERO_ADDRESS, sender=xuzhou.admin)
 
 
 # ---------------------------------------------------------------- revocations

@@ -57,7 +57,11 @@ class Assembly:
         active = [city for city in self.members if self.registry.city(city.code)[1] == 1]
         number = self.propose(call, by=active[0])
         self.approve(number, *active[1:])
-        self.execute(number)
+        self.execute_when_it_may(number)
+
+    def execute_when_it_may(self, number: int) -> Receipt:
+        """As soon as the proposal's wait, if it has one, is over."""
+        return self.execute(number, at=self.consortium.proposal(number)[7] or None)
 
     def admission(self, city: City = LANZHOU) -> Call:
         return self.registry.call("admit", city.code, city.name, city.admin, city.treasury)
@@ -85,12 +89,12 @@ def test_admitting_a_city_takes_two_thirds_of_the_active_members(world: World, m
     consortium = assembly.consortium
     number = assembly.propose(assembly.admission(), by=assembly.members[0])
     for votes in range(1, needed):
-        assert consortium.proposal(number)[5:] == (votes, needed)
+        assert consortium.proposal(number)[5:7] == (votes, needed)
         assert not consortium.isPassed(number)
         with reverts(consortium, "NotPassed", id=number, votes=votes, votesNeeded=needed):
             assembly.execute(number)
         assembly.approve(number, assembly.members[votes])
-    assert consortium.proposal(number)[5:] == (needed, needed)
+    assert consortium.proposal(number)[5:7] == (needed, needed)
     assert consortium.isPassed(number)
     assembly.execute(number)
     assert LANZHOU.code in assembly.registry.cities()
@@ -120,7 +124,17 @@ def test_a_proposal_counts_as_its_proposers_vote(trio: Assembly, shanghai: City)
     assert trio.consortium.proposalCount() == 1
     assert trio.consortium.hasApproved(1, shanghai.code)
     assert not trio.consortium.hasApproved(1, HANGZHOU.code)
-    assert trio.consortium.proposal(1) == (trio.registry.address, call.data, shanghai.code, NOON, False, 1, 2)
+    assert trio.consortium.proposal(1) == (
+        trio.registry.address,
+        call.data,
+        shanghai.code,
+        NOON,
+        False,
+        1,
+        2,
+        0,
+        NOON + VOTING_PERIOD,
+    )
 
 
 def test_a_city_approves_in_its_own_name(trio: Assembly, shanghai: City, ningbo: City) -> None:
@@ -281,7 +295,7 @@ def test_votes_of_cities_that_are_no_longer_active_do_not_count(world: World) ->
     number = assembly.propose(assembly.admission(), by=SHANGHAI)
     assembly.approve(number, XUZHOU)
     assembly.registry.leaveConsortium(XUZHOU.code, sender=XUZHOU.admin)
-    assert assembly.consortium.proposal(number)[5:] == (1, 2)
+    assert assembly.consortium.proposal(number)[5:7] == (1, 2)
     with reverts(assembly.consortium, "NotPassed", id=number, votes=1, votesNeeded=2):
         assembly.execute(number)
     assembly.approve(number, HANGZHOU)
@@ -292,17 +306,17 @@ def test_a_suspended_citys_vote_counts_again_once_it_is_reinstated(world: World)
     assembly = assemble(world.node, 4)
     number = assembly.propose(assembly.admission(), by=XUZHOU)
     assembly.decide(assembly.registry.call("suspend", XUZHOU.code))
-    assert assembly.consortium.proposal(number)[5:] == (0, 2)
+    assert assembly.consortium.proposal(number)[5:7] == (0, 2)
     assembly.decide(assembly.registry.call("reinstate", XUZHOU.code))
-    assert assembly.consortium.proposal(number)[5:] == (1, 3)
+    assert assembly.consortium.proposal(number)[5:7] == (1, 3)
 
 
 def test_a_city_that_joins_counts_for_what_was_proposed_before(trio: Assembly, shanghai: City) -> None:
     pending = trio.propose(trio.registry.call("suspend", NINGBO.code), by=shanghai)
     trio.decide(trio.admission())
-    assert trio.consortium.proposal(pending)[5:] == (1, 3)
-    trio.approve(pending, LANZHOU, HANGZHOU)
-    trio.execute(pending)
+    assert trio.consortium.proposal(pending)[5:7] == (1, 2)
+    trio.approve(pending, LANZHOU)
+    trio.execute_when_it_may(pending)
     assert trio.registry.city(NINGBO.code)[1] == 2
 
 
@@ -320,5 +334,5 @@ def test_a_city_can_be_suspended_against_its_will_and_not_by_itself_alone(trio: 
     with reverts(trio.consortium, "NotPassed", id=number, votes=1, votesNeeded=2):
         trio.execute(number)
     trio.approve(number, HANGZHOU)
-    trio.execute(number)
+    trio.execute_when_it_may(number)
     assert trio.registry.city(ningbo.code)[1] == 2

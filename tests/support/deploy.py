@@ -75,17 +75,12 @@ class Deployment:
         return self.call(city.private_key(Role.ADMIN), self.registry.functions[name](city.code, *arguments))
 
     def by_vote(self, function: Any) -> None:
-        """Let every city of this deployment vote for a call of a contract that the Consortium rules."""
-        proposer, *others = self.cities.values()
-        data = function._encode_transaction_data()
-        consortium = self.consortium.functions
-        self.call(
-            proposer.private_key(Role.ADMIN),
-            consortium.propose(proposer.code, Web3.to_checksum_address(function.address), data),
-        )
-        number = consortium.proposalCount().call()
-        send_all(self.web3, [(city.private_key(Role.ADMIN), consortium.approve(number, city.code)) for city in others])
-        self.call(proposer.private_key(Role.ADMIN), consortium.execute(number))
+        """What the Consortium calls after a vote and a wait of days; how it votes is for other tests."""
+        consortium = self.consortium.address
+        provider = self.web3.provider
+        provider.make_request("anvil_impersonateAccount", [consortium])  # type: ignore[arg-type]
+        tx = function.transact({"from": consortium, "gas": GAS, "gasPrice": 0})
+        assert self.web3.eth.wait_for_transaction_receipt(tx, poll_latency=0.02)["status"] == 1, f"{function} failed"
 
 
 @cache
