@@ -16,7 +16,7 @@ from demo.chapters import Tale
 from demo.world import World
 from interline.contracts import load_abi
 from interline.money import format_yuan
-from ledger.balances import read_balances
+from ledger.chain import read_balances
 
 SLOWEST_SETTLEMENT = 3.0
 """Seconds from the exit tap to the balance that 99 % of live rides must not exceed, at 1 s blocks."""

@@ -1,23 +1,12 @@
 """The cities' balances at one block, and the proof that they add up to what is held (protocol section 6).
 
-The only module of this package that touches the network. It needs a web3 and nothing of Ape.
+No network here: :mod:`ledger.chain` reads them.
 """
 
-import logging
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from web3 import Web3
-from web3.exceptions import BlockNotFound, Web3Exception
-from web3.types import BlockIdentifier
-
-from interline.contracts import load_abi
 from interline.money import format_yuan
-from ledger.errors import ChainMovedError, LedgerError, NoClearinghouseError
-
-logger = logging.getLogger(__name__)
-
-_NAME: Final = 0  # of what CityRegistry.city returns
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,60 +105,3 @@ class Balances:
             "held": self.held,
             "tokens_held": self.tokens_held,
         }
-
-
-def read_balances(web3: Web3, clearinghouse: str, block: BlockIdentifier = "latest") -> Balances:
-    """Read all accounts, and what backs them, at one block.
-
-    Args:
-        web3: connected to the chain.
-        clearinghouse: address of the Clearinghouse, 0x and 40 hexadecimal digits; all else is found through it.
-        block: number, hash or name of the block to read at.
-
-    Raises:
-        NoClearinghouseError: no Clearinghouse is there.
-        ChainMovedError: the block was replaced by another one meanwhile.
-        LedgerError: the node doesn't answer, or has no such block.
-    """
-    try:
-        head = web3.eth.get_block(block)
-        number, block_hash = int(head["number"]), Web3.to_hex(head["hash"])
-        balances = _read_at(web3, Web3.to_checksum_address(clearinghouse), number, block_hash)
-        if Web3.to_hex(web3.eth.get_block(number)["hash"]) != block_hash:
-            raise ChainMovedError(f"expected block {number} to stay {block_hash}, another took its place: read again")
-    except BlockNotFound as error:
-        raise LedgerError(f"expected a block {block!r}, the node has none: name a block that it still keeps") from error
-    except (Web3Exception, OSError) as error:
-        raise LedgerError(
-            f"expected the node's answer, came {type(error).__name__}: {error}; is it still there?"
-        ) from error
-    logger.info("read the balances of %d cities at block %d", len(balances.cities), number)
-    return balances
-
-
-def _read_at(web3: Web3, address: str, number: int, block_hash: str) -> Balances:
-    if not web3.eth.get_code(Web3.to_checksum_address(address), number):
-        raise NoClearinghouseError(
-            f"expected the Clearinghouse at {address}, there is no contract at block {number}: "
-            "is this the chain that it was deployed on?"
-        )
-
-    def call(contract: Any, function: str, *arguments: Any) -> Any:
-        return contract.functions[function](*arguments).call(block_identifier=number)
-
-    house: Any = web3.eth.contract(address=Web3.to_checksum_address(address), abi=load_abi("Clearinghouse"))
-    registry: Any = web3.eth.contract(address=call(house, "registry"), abi=load_abi("CityRegistry"))
-    token: Any = web3.eth.contract(address=call(house, "token"), abi=load_abi("SettlementToken"))
-    cities = tuple(
-        CityBalance(
-            code=code,
-            name=call(registry, "city", code)[_NAME],
-            balance=call(house, "balanceOf", code),
-            position=call(house, "position", code),
-            arrears_owed=call(house, "arrearsOf", code),
-            arrears_due=call(house, "arrearsDue", code),
-        )
-        for code in call(registry, "cities")
-    )
-    held, tokens_held = call(house, "held"), call(token, "balanceOf", address)
-    return Balances(number, block_hash, cities, held, tokens_held)

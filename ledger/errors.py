@@ -11,3 +11,11 @@ class NoClearinghouseError(LedgerError):
 
 class ChainMovedError(LedgerError):
     """The block that was read is no longer part of the chain."""
+
+
+class BooksError(LedgerError):
+    """The chain's events, posted one after another, can't have happened."""
+
+
+class UnknownCityError(LedgerError):
+    """No such city is or was a member."""

@@ -1,10 +1,14 @@
-"""The balances as a table for people."""
+"""The books as tables for people."""
+
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
 
 from interline.money import format_yuan
 from ledger.balances import Balances
+from ledger.errors import UnknownCityError
+from ledger.recompute import Recomputed
 
 
 def balances_table(balances: Balances) -> Table:
@@ -27,3 +31,42 @@ def balances_table(balances: Balances) -> Table:
         amounts = (city.balance, city.position, city.arrears_owed, city.arrears_due)
         table.add_row(str(city.code), city.name, *map(format_yuan, amounts))
     return table
+
+
+def recomputed_table(recomputed: Recomputed, code: int) -> Table:
+    """One city's totals with each other city, in yuan, as they follow from the rides; its accounts are the caption."""
+    books = recomputed.books
+    names = {city.code: city.name for city in recomputed.balances.cities}
+    accounts = (
+        ("deposits", books.deposits[code]),
+        ("withdrawals", books.withdrawals[code]),
+        ("balance", books.balances[code]),
+        ("owes in arrears", books.arrears_of(code)),
+        ("is owed", books.arrears_due(code)),
+    )
+    caption = ", ".join(f"{name} {format_yuan(amount)}" for name, amount in accounts)
+    table = Table(
+        title=f"{names.get(code, code)}, recomputed, yuan", box=box.SIMPLE_HEAD, caption=caption, caption_justify="left"
+    )
+    table.add_column("with")
+    for heading in ("carried", "fares", "refunded", "fees", "rode there", "fares", "refunded", "fees", "in dispute"):
+        table.add_column(heading, justify="right")
+    for other, earned, owed in books.partners(code):
+        cells = [f"{earned.rides:,}", *map(format_yuan, (earned.fares, earned.refunded, earned.fees))]
+        cells += [f"{owed.rides:,}", *map(format_yuan, (owed.fares, owed.refunded, owed.fees))]
+        table.add_row(str(names.get(other, other)), *cells, format_yuan(earned.disputed + owed.disputed))
+    return table
+
+
+def choose_cities(balances: Balances, wanted: Sequence[str]) -> list[int]:
+    """The codes of cities given by name (any case) or code; of all, where none is given.
+
+    Raises:
+        UnknownCityError: no such city is or was a member.
+    """
+    by_name = {key: city.code for city in balances.cities for key in (city.name.lower(), str(city.code))}
+    for one in wanted:
+        if one.lower() not in by_name:
+            known = ", ".join(f"{city.name} ({city.code})" for city in balances.cities)
+            raise UnknownCityError(f"expected a city that is or was a member ({known}), came {one!r}")
+    return [by_name[one.lower()] for one in wanted] or [city.code for city in balances.cities]

@@ -16,7 +16,7 @@ def cli(chain, path):
     """
     from consortium.deployments import require_deployment
     from consortium.onboarding import require_on_chain
-    from ledger.balances import read_balances
+    from ledger.chain import read_balances
     from ledger.table import balances_table
 
     deployment = require_deployment(path)

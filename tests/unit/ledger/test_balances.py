@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 from web3 import HTTPProvider, Web3
 
-from ledger.balances import Balances, CityBalance, read_balances
+from ledger.balances import Balances, CityBalance
+from ledger.chain import read_balances
 from ledger.errors import LedgerError, NoClearinghouseError
 from ledger.table import balances_table
 from network.chain import Chain
