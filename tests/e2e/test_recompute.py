@@ -1,0 +1,204 @@
+"""Any city computes any other's totals again from the chain, with no key of anybody's, and finds what doesn't add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from web3 import Web3
+
+from interline.batch import Batch, sign_batch
+from interline.contracts import load_abi
+from interline.errors import SettlementError
+from interline.ride import Ride
+from interline.rider_keys import RiderPrivateKey
+from ledger import chain as ledger_chain
+from ledger.chain import Event
+from ledger.errors import BooksError
+from ledger.recompute import Recomputed, recompute
+from network.accounts import Role
+from network.chain import Chain
+from tests.support.deploy import City, Deployment, deploy
+from tests.support.riders import TicketOffice
+
+DAY = 86_400
+
+
+class Story:
+    """Three cities: Xuzhou's riders go to Hangzhou and Shanghai and run it into arrears; rides are disputed and refunded."""
+
+    def __init__(self, url: str) -> None:
+        self.deployment = deploy(url, cities=["Shanghai", "Hangzhou", "Xuzhou"], deposit=3_000)
+        self.shanghai, self.hangzhou, self.xuzhou = self.deployment.cities.values()
+        web3 = self.deployment.web3
+        self.refunds: Any = web3.eth.contract(
+            address=self.deployment.clearinghouse.functions.refunds().call(), abi=load_abi("Refunds")
+        )
+        self.offices = {
+            city.code: TicketOffice(self.deployment.domain, city) for city in self.deployment.cities.values()
+        }
+        self.phones: dict[bytes, RiderPrivateKey] = {}
+
+    def rides(self, issuer: City, operator: City, fares: Sequence[int], **changes: int) -> list[tuple[int, int, Ride]]:
+        now = int(self.deployment.web3.eth.get_block("latest")["timestamp"])
+        return [(issuer.code, 1, self._ride(issuer, operator, now, fare, changes)) for fare in fares]
+
+    def _ride(self, issuer: City, operator: City, now: int, fare: int, changes: dict[str, int]) -> Ride:
+        rider = self.offices[issuer.code].issue(operator, not_after=now + DAY)
+        self.phones[rider.phone.public.address] = rider.phone
+        ticket = rider.ticket
+        ride = Ride(
+            serial=ticket.serial,
+            not_after=ticket.not_after,
+            fare_cap=ticket.fare_cap,
+            rider=rider.phone.public.address,
+            entry_station=1,
+            exit_station=9,
+            entered_at=now - 600,
+            exited_at=now,
+            fare=fare,
+            issuer_signature=ticket.signature,
+        )
+        return replace(ride, **changes)
+
+    def settle(self, operator: City, rides: Sequence[tuple[int, int, Ride]]) -> Batch:
+        batch = Batch.build(operator.code, rides)
+        signature = sign_batch(self.deployment.domain, operator.private_key(Role.SUBMITTER), batch)
+        house = self.deployment.clearinghouse.functions
+        self.deployment.call(operator.private_key(Role.SUBMITTER), house.settle(batch.to_bytes(), signature))
+        return batch
+
+    def treasury(self, city: City, function: Any) -> None:
+        self.deployment.call(city.private_key(Role.TREASURY), function)
+
+    def later(self, seconds: int) -> None:
+        provider = self.deployment.web3.provider
+        provider.make_request("evm_increaseTime", [seconds])  # type: ignore[arg-type]
+        provider.make_request("evm_mine", [])  # type: ignore[arg-type]
+
+    def tell(self) -> None:
+        """What happens, from the first ride to the last refund."""
+        house, refunds = self.deployment.clearinghouse.functions, self.refunds.functions
+        first = self.settle(
+            self.hangzhou,
+            [
+                *self.rides(self.xuzhou, self.hangzhou, [400, 500, 1_800]),
+                *self.rides(self.shanghai, self.hangzhou, [300]),
+            ],
+        )
+        over_its_cap = self.rides(self.xuzhou, self.shanghai, [2_001])
+        second = self.settle(self.shanghai, [*self.rides(self.xuzhou, self.shanghai, [700]), *over_its_cap])
+        assert house.arrearsOf(self.xuzhou.code).call() == 400 + 500 + 1_800 + 700 - 3_000
+        refused = b"\x00\x01\x03"  # ride 1, AboveFareCap
+        self.treasury(self.shanghai, refunds.refund(second.to_bytes(), refused, 0, 150))
+        self.treasury(self.shanghai, house.withdraw(self.shanghai.code, 100, b"\x01".ljust(32, b"\0")))
+        in_batch = [(issuer, ride) for _, issuer, _, ride in first.iter_rides()]
+        of_xuzhou = [index for index, (issuer, _) in enumerate(in_batch) if issuer == self.xuzhou.code]
+        for index in of_xuzhou[:2]:
+            self.treasury(self.xuzhou, refunds.dispute(first.to_bytes(), b"", index))
+        self.later(11 * DAY)
+        self.treasury(self.hangzhou, refunds.refundUnanswered(first.id, of_xuzhou[0]))
+        third = self.settle(self.hangzhou, self.rides(self.shanghai, self.hangzhou, [250, 260]))
+        self.treasury(self.shanghai, refunds.dispute(third.to_bytes(), b"", 0))
+        self.treasury(self.hangzhou, refunds.refund(third.to_bytes(), b"", 1, 260))
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[Story]:
+    with Chain(block_time=None) as running:
+        told = Story(running.url)
+        told.tell()
+        yield told
+
+
+@pytest.fixture
+def view(story: Story) -> ledger_chain.Chain:
+    """What anybody with a node sees: a connection without any account."""
+    return ledger_chain.Chain(Web3(Web3.HTTPProvider(story.deployment.url)), story.deployment.clearinghouse.address)
+
+
+def test_a_city_recomputes_a_third_citys_totals_to_the_fen(story: Story, view: ledger_chain.Chain) -> None:
+    found = recompute(view)
+    assert found.differences == ()
+    assert (found.batches, found.rides) == (3, 7)
+    house = story.deployment.clearinghouse.functions
+    for city in story.deployment.cities.values():
+        assert found.books.balances[city.code] == house.balanceOf(city.code).call()
+        assert found.books.arrears_of(city.code) == house.arrearsOf(city.code).call()
+    pairs = found.books.pairs
+    to_hangzhou = pairs[story.xuzhou.code, story.hangzhou.code]
+    assert (to_hangzhou.rides, to_hangzhou.fares) == (3, 2_700)
+    assert to_hangzhou.refunded in (400, 500, 1_800)  # the first by serial, which had no answer
+    assert to_hangzhou.disputed in (400, 500, 1_800)  # the second, which nobody has ended yet
+    assert pairs[story.shanghai.code, story.hangzhou.code].disputed == 250
+    assert pairs[story.shanghai.code, story.hangzhou.code].refunded == 260
+    assert pairs[story.xuzhou.code, story.shanghai.code].refunded == 150
+
+
+class Doctored:
+    """A chain whose node leaves out, doubles or changes what it is asked for."""
+
+    def __init__(self, view: ledger_chain.Chain, events: Sequence[Event] | None = None, spoil: bool = False) -> None:
+        self._view, self._events, self._spoil = view, events, spoil
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._view, name)
+
+    def events(self) -> list[Event]:
+        return self._view.events() if self._events is None else [*self._events]
+
+    def input_of(self, tx: bytes) -> bytes:
+        data = self._view.input_of(tx)
+        return data[:200] + bytes([data[200] ^ 1]) + data[201:] if self._spoil else data
+
+
+def of(events: Sequence[Event], name: str) -> Event:
+    return next(event for event in events if event.name == name)
+
+
+def recomputed(chain: Any) -> Recomputed:
+    return recompute(chain)
+
+
+def test_a_withdrawal_that_the_node_leaves_out_is_a_difference_of_that_city(view: ledger_chain.Chain) -> None:
+    events = [event for event in view.events() if event.name != "Withdrawn"]
+    found = recomputed(Doctored(view, events)).differences
+    assert any(line.startswith("Shanghai: balance: ") and line.endswith("(-100 fen)") for line in found), found
+
+
+def test_a_batch_that_the_node_leaves_out_is_noticed(view: ledger_chain.Chain) -> None:
+    events = view.events()
+    tx = of(events, "BatchSettled").log.tx
+    with pytest.raises(BooksError):
+        recomputed(Doctored(view, [event for event in events if event.log.tx != tx]))
+
+
+def test_a_batch_that_settles_twice_is_noticed(view: ledger_chain.Chain) -> None:
+    events = view.events()
+    tx = of(events, "BatchSettled").log.tx
+    twice = [event for event in events if event.log.tx == tx]
+    with pytest.raises((BooksError, SettlementError)):
+        recomputed(Doctored(view, [*events, *twice]))
+
+
+def test_a_byte_changed_in_a_batch_is_noticed(view: ledger_chain.Chain) -> None:
+    with pytest.raises(SettlementError, match="expected its bytes in the input"):
+        recomputed(Doctored(view, spoil=True))
+
+
+def test_rides_under_a_key_that_was_not_registered_are_noticed(view: ledger_chain.Chain) -> None:
+    events = [event for event in view.events() if event.name != "IssuerKeyAdded"]
+    with pytest.raises(BooksError, match="expected a ticket signed by issuer"):
+        recomputed(Doctored(view, events))
+
+
+def test_a_fare_one_fen_higher_in_the_events_is_noticed(view: ledger_chain.Chain) -> None:
+    events = view.events()
+    pair = of(events, "PairSettled")
+    data = bytearray(pair.log.data)
+    data[63] += 1
+    changed = replace(pair, log=replace(pair.log, data=bytes(data)))
+    with pytest.raises(SettlementError, match="PairSettled"):
+        recomputed(Doctored(view, [changed if event is pair else event for event in events]))
