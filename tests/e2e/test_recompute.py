@@ -1,4 +1,4 @@
-"""Any city computes any other's totals again from the chain, with no key of anybody's, and finds what doesn't add up."""
+"""Any city computes any other's totals again from the chain, without a key, and finds what does not add up."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ledger.errors import BooksError
 from ledger.recompute import Recomputed, recompute
 from network.accounts import Role
 from network.chain import Chain
-from tests.support.deploy import City, Deployment, deploy
+from tests.support.deploy import City, deploy
 from tests.support.riders import TicketOffice
 
 DAY = 86_400
 
 
 class Story:
-    """Three cities: Xuzhou's riders go to Hangzhou and Shanghai and run it into arrears; rides are disputed and refunded."""
+    """Xuzhou's riders go to Hangzhou and Shanghai and run it into arrears; rides are disputed and refunded."""
 
     def __init__(self, url: str) -> None:
         self.deployment = deploy(url, cities=["Shanghai", "Hangzhou", "Xuzhou"], deposit=3_000)
