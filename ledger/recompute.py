@@ -92,7 +92,7 @@ def recompute(chain: Chain, tell: Callable[[str], None] = lambda line: None) -> 
     tell(f"{len(events)} events up to block {chain.head.number}")
     replay = _Replay(Domain(chain.chain_id, bytes.fromhex(chain.address[2:])), chain.input_of)
     replay.expect_settlements(events)
-    for number, event in enumerate(events, 1):
+    for number, event in enumerate(_in_posting_order(events), 1):
         replay.post(event)
         if number % _TELL_EVERY == 0:
             tell(f"{number} of {len(events)} events, {replay.rides} rides checked")
@@ -102,6 +102,17 @@ def recompute(chain: Chain, tell: Callable[[str], None] = lambda line: None) -> 
 
 
 _TELL_EVERY: Final = 5_000
+
+
+def _in_posting_order(events: Sequence[Event]) -> list[Event]:
+    """Events as they were posted: a refund or fee first pays arrears, of which the event comes before its own."""
+    ordered: list[Event] = []
+    for event in events:
+        place = len(ordered)
+        if event.name in ("RideRefunded", "RideUpheld") and ordered and ordered[-1].name == "ArrearsPaid":
+            place -= ordered[-1].log.tx == event.log.tx
+        ordered.insert(place, event)
+    return ordered
 
 
 class _Replay:

@@ -88,10 +88,9 @@ class Story:
                 *self.rides(self.shanghai, self.hangzhou, [300]),
             ],
         )
-        over_its_cap = self.rides(self.xuzhou, self.shanghai, [2_001])
-        second = self.settle(self.shanghai, [*self.rides(self.xuzhou, self.shanghai, [700]), *over_its_cap])
+        second = self.settle(self.shanghai, self.rides(self.xuzhou, self.shanghai, [700, 2_001]))
         assert house.arrearsOf(self.xuzhou.code).call() == 400 + 500 + 1_800 + 700 - 3_000
-        refused = b"\x00\x01\x03"  # ride 1, AboveFareCap
+        refused = b"\x00\x01\x03"  # ride 1, AboveFareCap: above the ticket's 20 yuan
         self.treasury(self.shanghai, refunds.refund(second.to_bytes(), refused, 0, 150))
         self.treasury(self.shanghai, house.withdraw(self.shanghai.code, 100, b"\x01".ljust(32, b"\0")))
         in_batch = [(issuer, ride) for _, issuer, _, ride in first.iter_rides()]
