@@ -13,8 +13,10 @@ SOLIDITY := 'contracts/*.sol' 'contracts/interfaces/*.sol' 'contracts/libraries/
 
 ASSURANCE := .venv-assurance/bin
 FORGE := node_modules/.bin/forge
+SEED ?= 0x1
 
-.PHONY: help setup lock demo test test-crash test-gate lint format compile abi chain bench clean
+.PHONY: help setup lock demo test test-crash test-gate lint format compile abi chain bench clean \
+  invariants symbolic slither mutants gas-snapshot gas-snapshot-update
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -80,6 +82,31 @@ test-gate: ## Install the gate without ape, from requirements/gate.lock, and sta
 	@! out/gate-alone/bin/python -c 'import ape' 2>/dev/null
 	@cd out/gate-alone && bin/gate-client --help >/dev/null && bin/issuer-client --help >/dev/null
 	@echo "the gate and the ticket office run without ape"
+
+invariants: setup ## 512 runs of 100 acts over the whole system, an invariant after each (SEED=0x2a for others)
+	@mkdir -p out/invariants && rm -f out/invariants/story.jsonl
+	@$(FORGE) test --fuzz-seed $(SEED)
+	@$(BIN)/python -m tests.invariants.report out/invariants/story.jsonl
+
+symbolic: setup .venv-assurance/.ready ## The arithmetic of balances, arrears and the bitmap, for all amounts (halmos)
+	@FOUNDRY_PROFILE=symbolic PATH="$(CURDIR)/node_modules/.bin:$(CURDIR)/$(ASSURANCE):$$PATH" $(ASSURANCE)/halmos
+
+slither: setup .venv-assurance/.ready ## Static analysis: each finding must have its answer in tests/slither/answers.toml
+	@mkdir -p out/slither && rm -f out/slither/findings.json
+	@PATH="$(CURDIR)/node_modules/.bin:$(CURDIR)/$(ASSURANCE):$$PATH" $(ASSURANCE)/slither . --json out/slither/findings.json \
+	  >out/slither/log 2>&1 || test -s out/slither/findings.json || { cat out/slither/log; exit 2; }
+	@$(BIN)/python -m tests.slither out/slither/findings.json
+
+mutants: .build/.ready ## Plant bugs in the contracts and see each found (MUTANTS="--sample 8"; all: about half an hour)
+	@$(BIN)/python -m tests.mutation $(MUTANTS)
+
+gas-snapshot: setup ## Hold gas and sizes of the contracts against tests/gas/snapshots
+	@mkdir -p out/gas && FOUNDRY_PROFILE=gas $(FORGE) test --gas-snapshot-check=false --gas-snapshot-emit=true
+	@$(BIN)/python -m tests.gas
+
+gas-snapshot-update: setup ## Measure gas and sizes of the contracts anew
+	@mkdir -p out/gas && FOUNDRY_PROFILE=gas $(FORGE) test --gas-snapshot-check=false --gas-snapshot-emit=true
+	@$(BIN)/python -m tests.gas --update
 
 lint: setup ## Style and types of Python, Solidity and the foreign client
 	@$(BIN)/ruff check $(PYTHON_CODE)

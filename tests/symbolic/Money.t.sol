@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.34;
+
+import {CityRegistry} from "../../contracts/CityRegistry.sol";
+import {Clearinghouse} from "../../contracts/Clearinghouse.sol";
+import {SettlementToken} from "../../contracts/SettlementToken.sol";
+import {IClearinghouse} from "../../contracts/interfaces/IClearinghouse.sol";
+import {Vm, vm} from "../invariants/Vm.sol";
+
+/// @notice The arithmetic of balances and arrears, for all amounts at once: the real contracts, this contract being the
+/// Consortium, the bank, every treasury, and now and then the Refunds.
+contract MoneyProofs {
+    uint16 private constant A = 3100;
+    uint16 private constant B = 3301;
+    uint16 private constant C = 3203;
+
+    CityRegistry private _registry;
+    SettlementToken private _token;
+    Clearinghouse private _house;
+
+    /// @dev All that is kept of the three cities.
+    struct Numbers {
+        uint256[3] balance;
+        uint256[3] owed;
+        uint256[3] due;
+        int256[3] position;
+        uint256 held;
+    }
+
+    function setUp() external {
+        _registry = new CityRegistry();
+        _registry.admit(A, "A", address(0xa), address(this));
+        _registry.admit(B, "B", address(0xb), address(this));
+        _registry.admit(C, "C", address(0xc), address(this));
+        _token = new SettlementToken(address(this));
+        _house = new Clearinghouse(_registry, _token, IClearinghouse(address(0)));
+        _token.approve(address(_house), type(uint256).max);
+    }
+
+    /// @notice A deposit raises one balance and held() by just its amount.
+    function check_depositRaisesOneBalance(uint96 before, uint96 amount) external {
+        _deposit(A, before);
+        Numbers memory n = _numbers();
+        if (!_deposit(A, amount)) return;
+        Numbers memory m = _numbers();
+        assert(m.balance[0] == n.balance[0] + amount && m.held == n.held + amount);
+        assert(m.balance[1] == n.balance[1] && m.owed[0] == n.owed[0] && m.due[0] == n.due[0]);
+        _holds(m);
+    }
+
+    /// @notice A city can withdraw what it may, and not a fen more; that is nothing while it has arrears.
+    function check_withdrawalsStayWithinWhatMayBe(uint96 had, uint96 reserve, uint96 owed, uint128 amount) external {
+        _deposit(A, had);
+        _deposit(B, 1_000_000);
+        _house.setReserve(A, reserve);
+        _post(A, B, owed);
+        Numbers memory n = _numbers();
+        uint256 most = _house.withdrawable(A);
+        assert(most == (n.owed[0] != 0 || n.balance[0] < reserve ? 0 : n.balance[0] - reserve));
+        uint256 tokens = _token.balanceOf(address(this));
+        (bool done, ) = address(_house).call(abi.encodeCall(IClearinghouse.withdraw, (A, amount, 0)));
+        assert(done == (amount != 0 && amount <= most));
+        Numbers memory m = _numbers();
+        if (done) {
+            assert(m.balance[0] == n.balance[0] - amount && m.held == n.held - amount);
+            assert(_token.balanceOf(address(this)) == tokens + amount);
+        } else {
+            assert(m.balance[0] == n.balance[0] && m.held == n.held);
+        }
+        _holds(m);
+    }
+
+    /// @notice A posting moves its amount from one position to another, from the balance first, if there are no arrears.
+    function check_postingMovesPositions(uint96 a, uint96 b, uint96 first, uint96 amount) external {
+        _deposit(A, a);
+        _deposit(B, b);
+        _post(A, B, first);
+        Numbers memory n = _numbers();
+        if (amount == 0) return;
+        uint256 paid = _post(A, B, amount);
+        Numbers memory m = _numbers();
+        assert(paid == (n.owed[0] != 0 ? 0 : amount < n.balance[0] ? amount : n.balance[0]));
+        assert(m.position[0] == n.position[0] - int256(uint256(amount)));
+        assert(m.position[1] == n.position[1] + int256(uint256(amount)));
+        assert(m.balance[0] == n.balance[0] - paid && m.balance[1] == n.balance[1] + paid);
+        assert(m.owed[0] == n.owed[0] + amount - paid && m.held == n.held);
+        _holds(m);
+    }
+
+    /// @notice A posting to a city that owes to the debtor pays that first: nobody is paid out by one whom it owes.
+    function check_postingBackPaysArrearsFirst(uint96 a, uint96 b, uint96 owed, uint96 back) external {
+        _deposit(A, a);
+        _deposit(B, b);
+        _post(A, B, owed);
+        Numbers memory n = _numbers();
+        _post(B, A, back);
+        Numbers memory m = _numbers();
+        assert(m.position[0] == n.position[0] + int256(uint256(back)));
+        assert(m.position[1] == n.position[1] - int256(uint256(back)));
+        assert(m.held == n.held);
+        assert(_house.arrears(A, B) == 0 || m.balance[0] <= n.balance[0]);
+        _holds(m);
+    }
+
+    /// @notice Arrears are paid as far as the balance reaches; positions stay, and the third city isn't touched.
+    function check_payingArrearsMovesNoPosition(uint96 a, uint96 toB, uint96 toC, uint96 later) external {
+        _deposit(A, a);
+        _post(A, B, toB);
+        _post(A, C, toC);
+        _deposit(A, later);
+        Numbers memory n = _numbers();
+        uint256 arrears = _house.arrears(A, B);
+        uint256 paid = _house.payArrears(A, B);
+        Numbers memory m = _numbers();
+        assert(paid == (arrears < n.balance[0] ? arrears : n.balance[0]));
+        assert(_house.arrears(A, B) == arrears - paid && m.owed[0] == n.owed[0] - paid);
+        assert(m.balance[0] == n.balance[0] - paid && m.balance[1] == n.balance[1] + paid);
+        assert(m.position[0] == n.position[0] && m.position[1] == n.position[1] && m.position[2] == n.position[2]);
+        assert(m.balance[2] == n.balance[2] && m.held == n.held);
+        _holds(m);
+    }
+
+    // ---------------------------------------------------------------- what holds after each
+
+    function _holds(Numbers memory n) private view {
+        assert(n.balance[0] + n.balance[1] + n.balance[2] == n.held);
+        assert(_token.balanceOf(address(_house)) == n.held);
+        assert(n.position[0] + n.position[1] + n.position[2] == int256(n.held));
+        assert(n.owed[0] == _house.arrears(A, B) + _house.arrears(A, C));
+        assert(n.owed[1] == _house.arrears(B, A) + _house.arrears(B, C));
+        assert(n.due[0] == _house.arrears(B, A) + _house.arrears(C, A));
+        assert(n.due[1] == _house.arrears(A, B) + _house.arrears(C, B));
+    }
+
+    function _numbers() private view returns (Numbers memory n) {
+        uint16[3] memory cities = [A, B, C];
+        for (uint256 i = 0; i < 3; ++i) {
+            n.balance[i] = _house.balanceOf(cities[i]);
+            n.owed[i] = _house.arrearsOf(cities[i]);
+            n.due[i] = _house.arrearsDue(cities[i]);
+            n.position[i] = _house.position(cities[i]);
+        }
+        n.held = _house.held();
+    }
+
+    function _deposit(uint16 city, uint256 amount) private returns (bool) {
+        if (amount == 0) return false;
+        _token.mint(address(this), amount);
+        _house.deposit(city, amount, 0);
+        return true;
+    }
+
+    function _post(uint16 debtor, uint16 creditor, uint256 amount) private returns (uint256) {
+        if (amount == 0) return 0;
+        vm.prank(address(_house.refunds()));
+        return _house.post(debtor, creditor, amount);
+    }
+}
