@@ -184,6 +184,7 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     function withdraw(uint16 city, uint256 amount, bytes32 bankReference) external {
         (, , , address treasury, , ) = registry.city(city);
         if (msg.sender != treasury) revert NotTreasury(city, msg.sender);
+        if (registry.isFrozen(city)) revert TreasuryFrozen(city);
         if (amount == 0) revert ZeroAmount();
         uint256 most = withdrawable(city);
         if (amount > most) revert InsufficientFunds(city, most, amount);

@@ -199,8 +199,7 @@ contract Refunds is IRefunds {
     }
 
     function _requireTreasury(uint16 city) private view {
-        (, , , address treasury, , ) = _registry.city(city);
-        if (msg.sender != treasury) revert NotTreasury(city, msg.sender);
+        if (msg.sender != _registry.spendingTreasury(city)) revert NotTreasury(city, msg.sender);
     }
 
     function _requireDisputable(uint256 settledAt) private view {
