@@ -341,10 +341,11 @@ abstract contract RideActs is World {
 
     /// @dev Why any batch of this operator would be refused now, or 0.
     function _refusalOfAll(uint8 house, uint16 operator) internal view returns (bytes4) {
-        if (block.timestamp < _house(house).stoppedUntil()) return IClearinghouse.SettlementIsStopped.selector;
         if (!_isMember(operator)) return IClearinghouse.OperatorNotMember.selector;
         address submitter = vm.addr(_submitterPrivateKey(operator));
-        return registry.isSubmitter(operator, submitter) ? bytes4(0) : IClearinghouse.NotSubmitter.selector;
+        if (!registry.isSubmitter(operator, submitter)) return IClearinghouse.NotSubmitter.selector;
+        bool stopped = block.timestamp < _house(house).stoppedUntil();
+        return stopped ? IClearinghouse.SettlementIsStopped.selector : bytes4(0);
     }
 
     function _isThere(uint8 house, bytes32 batchId) internal view returns (bool) {
