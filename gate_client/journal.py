@@ -44,7 +44,7 @@ CREATE TABLE scans (                    -- every attempt, the refused ones too
   station INTEGER NOT NULL,
   reason TEXT NOT NULL,
   trust_list_block INTEGER NOT NULL,
-  code BLOB,                            -- the text as it was read; null: a picture without a code
+  code BLOB,                            -- the text as it was read; null: a picture without a code, or deleted
   issuer INTEGER,
   serial INTEGER,
   ticket_hash BLOB,
@@ -76,7 +76,7 @@ CREATE TABLE taps (
   station INTEGER NOT NULL,
   shown_at INTEGER NOT NULL,
   ticket_hash BLOB NOT NULL CHECK (length(ticket_hash) = 32),
-  code BLOB NOT NULL CHECK (length(code) = 184),
+  code BLOB CHECK (length(code) = 184),  -- null: deleted, when nobody could ask for it any more
   state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'paired', 'unused')),
   ride INTEGER REFERENCES rides (id),
   UNIQUE (domain, issuer, serial, direction)
@@ -108,6 +108,22 @@ CREATE TABLE batch_rides (
   PRIMARY KEY (batch, position)
 ) WITHOUT ROWID;
 CREATE INDEX batch_rides_by_ride ON batch_rides (ride);
+CREATE TABLE disputes (                 -- of our rides, as the chain tells of them
+  domain INTEGER NOT NULL REFERENCES domains (id),
+  batch_id BLOB NOT NULL CHECK (length(batch_id) = 32),
+  place INTEGER NOT NULL,               -- the ride's index over the whole batch
+  issuer INTEGER NOT NULL,
+  amount INTEGER NOT NULL,              -- what of the fare hangs on it
+  fee INTEGER NOT NULL,
+  answer_until INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('open', 'upheld', 'refunded')),
+  tx BLOB,                              -- the last transaction that we answered with
+  PRIMARY KEY (domain, batch_id, place)
+) WITHOUT ROWID;
+CREATE TABLE dispute_reads (            -- up to which block disputes were read
+  domain INTEGER PRIMARY KEY REFERENCES domains (id),
+  block INTEGER NOT NULL
+);
 """
 
 
@@ -351,6 +367,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         _switch_to_wal(db)
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA secure_delete = ON")  # codes that are deleted leave nothing in the file
         return db
     except sqlite3.Error as error:
         if db is not None:

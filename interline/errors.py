@@ -35,3 +35,7 @@ class SettingsError(InterlineError):
 
 class SettlementError(InterlineError):
     """What the chain says of a settled batch doesn't fit together, or the batch isn't where it should be."""
+
+
+class EvidenceError(InterlineError, ValueError):
+    """Codes or signatures that don't prove a ride."""

@@ -120,13 +120,13 @@ def read_settlements(logs: Iterable[ChainLog]) -> list[Settlement]:
             continue
         at = (log.address, log.tx, log.topics[1])
         if log.topics[0] == RIDE_REJECTED:
-            index, reason = _words(log, topics=2, words=2)
+            index, reason = event_words(log, topics=2, words=2)
             refused[at].append((index, reason))
         elif log.topics[0] == PAIR_SETTLED:
-            rides, fares, paid = _words(log, topics=4, words=3)
+            rides, fares, paid = event_words(log, topics=4, words=3)
             pairs[at].append(Pair(_number(log.topics[2]), rides, fares, paid))
         elif log.topics[0] == BATCH_SETTLED:
-            settled, rejected, fares = _words(log, topics=3, words=3)
+            settled, rejected, fares = event_words(log, topics=3, words=3)
             found.append(
                 Settlement(
                     clearinghouse=log.address,
@@ -153,7 +153,7 @@ def read_refund(log: ChainLog) -> RideRefund:
     """
     if log.topics[:1] != (RIDE_REFUNDED,):
         raise SettlementError(f"transaction 0x{log.tx.hex()}: expected RideRefunded, came another event")
-    index, amount, paid, cause = _words(log, topics=4, words=4)
+    index, amount, paid, cause = event_words(log, topics=4, words=4)
     return RideRefund(
         refunds=log.address,
         batch_id=log.topics[1],
@@ -247,6 +247,20 @@ def refused_list(refused: Sequence[tuple[int, int]]) -> bytes:
     return b"".join(index.to_bytes(2, "big") + reason.to_bytes(1, "big") for index, reason in sorted(refused))
 
 
+def event_words(log: ChainLog, *, topics: int, words: int) -> list[int]:
+    """The numbers in an event's data, if it has so many topics and words.
+
+    Raises:
+        SettlementError: it has others.
+    """
+    if len(log.topics) != topics or len(log.data) != words * _WORD:
+        raise SettlementError(
+            f"transaction 0x{log.tx.hex()}: expected an event with {topics} topics and {words} words, came "
+            f"{len(log.topics)} topics and {len(log.data)} bytes; is this the Clearinghouse?"
+        )
+    return [_number(log.data[start : start + _WORD]) for start in range(0, len(log.data), _WORD)]
+
+
 def _parsed(name: str, settlement: Settlement, data: bytes) -> Batch:
     if keccak256(data) != settlement.batch_id:
         raise SettlementError(
@@ -268,15 +282,6 @@ def _after_length(data: bytes, start: int, batch_id: bytes) -> bytes | None:
         return None
     found = data[start : start + length]
     return found if keccak256(found) == batch_id else None
-
-
-def _words(log: ChainLog, *, topics: int, words: int) -> list[int]:
-    if len(log.topics) != topics or len(log.data) != words * _WORD:
-        raise SettlementError(
-            f"transaction 0x{log.tx.hex()}: expected an event with {topics} topics and {words} words, came "
-            f"{len(log.topics)} topics and {len(log.data)} bytes; is this the Clearinghouse?"
-        )
-    return [_number(log.data[start : start + _WORD]) for start in range(0, len(log.data), _WORD)]
 
 
 def _number(data: bytes) -> int:
