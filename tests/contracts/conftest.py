@@ -9,6 +9,7 @@ import pytest
 from interline.domain import Domain
 from network.chain import Chain
 from tests.contracts import story
+from tests.contracts.corrections import Corrections
 from tests.contracts.node import Contract, Node
 from tests.contracts.story import City, World, build_world
 
@@ -114,3 +115,9 @@ def deployer() -> str:
 def stranger() -> str:
     """An account of nobody's; it relays batches, and tries its luck."""
     return story.STRANGER
+
+
+@pytest.fixture
+def corrections(world: World) -> Corrections:
+    """Refunds and disputes, and what the cities do with them."""
+    return Corrections(world)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -16,15 +17,21 @@ from interline.reasons import RideReason
 from interline.signatures import parse_address, recover_address, to_checksum
 from network.accounts import Role
 from tests.contracts.conftest import CHAIN_ID
-from tests.contracts.node import Contract, reverts
+from tests.contracts.corrections import Corrections, refunded, ridden, settled
+from tests.contracts.node import Contract, Reverted, reverts
 from tests.contracts.story import (
-    ZERO_ADDRESS,
+    ANSWER_TIME,
+    DAY,
+    DEPOSIT,
     EVENING,
     HANGZHOU,
+    HOUR,
     KEYS_FROM,
     NO_END,
+    NOON,
     SHANGHAI,
     XUZHOU,
+    ZERO_ADDRESS,
     City,
     World,
     deploy,
@@ -204,6 +211,69 @@ def test_a_batch_does_not_settle_on_a_fork_of_the_chain(world: World, clearingho
     there = Batch.build(HANGZHOU.code, [world.ride(domain=domain)])
     signature = sign_batch(domain, HANGZHOU.key(Role.SUBMITTER), there)
     assert world.send(there, signature).returned[1:] == (1, 0)
+
+
+# ---------------------------------------------------------------- 17
+
+
+def test_a_correction_names_the_ride_that_it_corrects(world: World, corrections: Corrections) -> None:
+    """Mistake 17: whoever reads the refund finds the batch, the ride in it, both cities and the cause."""
+    batch = settled(world, world.ride(serial=1), world.ride(serial=2, fare=700))
+    [event] = corrections.refund(batch, 700, index=1).events
+    assert event == refunded(batch, 700, index=1)
+    assert world.clearinghouse.batches(event.args["batchId"])[0] == event.args["operator"]
+    _, _, ride = batch.claim(event.args["index"])
+    assert (ride.serial, ride.fare) == (2, event.args["amount"])
+
+
+def test_a_disputed_amount_is_in_the_totals_once(world: World, corrections: Corrections) -> None:
+    """Mistake 17: it stays with the operator while the dispute is open, and goes back once, or not at all."""
+    house = world.clearinghouse
+
+    def totals() -> tuple[int, ...]:
+        return (house.position(XUZHOU.code), house.position(HANGZHOU.code), house.held(), corrections.disputed())
+
+    ride = ridden(world)
+    before = totals()
+    corrections.dispute(ride)
+    assert totals() == (*before[:3], 503)
+    corrections.refund_unanswered(ride, at=world.node.now + ANSWER_TIME + 1)
+    assert totals() == (before[0] + 503, before[1] - 503, before[2], 0)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["refund", "dispute", "revoked", "silence"])))
+def test_no_order_of_corrections_gives_back_more_than_the_fare(
+    world: World, corrections: Corrections, order: tuple[str, ...]
+) -> None:
+    """Mistake 17: a cap that was breached where windows settled in another order."""
+    world.registry.revokeTickets(XUZHOU.code, HANGZHOU.code, [7], sender=XUZHOU.admin, at=NOON - 2 * DAY)
+    ride = ridden(world)
+    acts = {
+        "refund": lambda at: corrections.refund(ride, 300, at=at),
+        "dispute": lambda at: corrections.dispute(ride, at=at),
+        "revoked": lambda at: corrections.refund_revoked(ride, at=at),
+        "silence": lambda at: corrections.refund_unanswered(ride, at=at),
+    }
+    given = 0
+    for round_, name in enumerate([*order, *order]):
+        try:
+            receipt = acts[name](EVENING + (round_ + 1) * (ANSWER_TIME + 1) // 5)
+        except Reverted:
+            continue
+        given += sum(event.args["amount"] for event in receipt.named("RideRefunded"))
+    assert given == corrections.case(ride)[3] == 503
+    assert world.balances(XUZHOU, HANGZHOU) == {XUZHOU: DEPOSIT, HANGZHOU: DEPOSIT}
+    assert corrections.disputed() == 0
+
+
+def test_every_transfer_has_its_time(world: World, corrections: Corrections) -> None:
+    """Mistake 17: what was moved when is on chain, for settlements and for what corrects them."""
+    ride = ridden(world)
+    assert world.clearinghouse.batches(ride.id)[1] == EVENING
+    refund = corrections.refund(ride, 100, at=EVENING + HOUR)
+    asked = corrections.dispute(ride, at=EVENING + 2 * HOUR)
+    assert (refund.timestamp, asked.timestamp) == (EVENING + HOUR, EVENING + 2 * HOUR)
+    assert corrections.case(ride)[5] == asked.events[0].args["answerUntil"] == asked.timestamp + ANSWER_TIME
 
 
 # ---------------------------------------------------------------- 18

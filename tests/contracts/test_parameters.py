@@ -176,9 +176,7 @@ def test_what_holds_by_now_is_what_a_later_vote_is_compared_with(world: World, c
     assert in_force(clearinghouse) == Parameters(max_fare=200)
 
 
-def test_what_holds_by_now_stays_when_other_parameters_are_set_for_later(
-    world: World, clearinghouse: Contract
-) -> None:
+def test_what_holds_by_now_stays_when_other_parameters_are_set_for_later(world: World, clearinghouse: Contract) -> None:
     world.set_parameters(at=VOTED, max_fare=200)
     world.set_parameters(at=VOTED + DELAY, max_fare=100)
     assert in_force(clearinghouse) == Parameters(max_fare=200)

@@ -22,7 +22,17 @@ from interline.ticket import Ticket
 from network.accounts import Role
 from tests.contracts.conftest import CHAIN_ID
 from tests.contracts.node import Contract, Event, reverts
-from tests.contracts.story import ZERO_ADDRESS, BANK_ACCOUNT, NO_END, NO_REFERENCE, STRANGER, City, World, deploy, found_consortium
+from tests.contracts.story import (
+    BANK_ACCOUNT,
+    NO_END,
+    NO_REFERENCE,
+    STRANGER,
+    ZERO_ADDRESS,
+    City,
+    World,
+    deploy,
+    found_consortium,
+)
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "v1.json").read_text(encoding="utf-8"))
 CODES = VECTORS["codes"]
