@@ -122,10 +122,10 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         bytes calldata batch,
         bytes calldata signature
     ) external returns (bytes32 batchId, uint256 settled, uint256 rejected) {
-        RideLoop.Run memory run = RideLoop.open(batch, _domainSeparatorV4());
+        (RideLoop.Run memory run, RideRules.Terms memory terms) = RideLoop.open(batch, _domainSeparatorV4());
         batchId = run.batchId;
         uint16 operator = uint16(run.operator);
-        RideRules.Terms memory terms = _batchTerms(operator, batchId, signature);
+        _batchTerms(terms, operator, batchId, signature);
         if (batches[batchId].operator != 0) revert BatchAlreadySettled(batchId);
 
         uint256 fares;
@@ -370,10 +370,11 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @dev Makes sure that a submitter of the operator signed, and gives the terms that hold for all of its rides.
     function _batchTerms(
+        RideRules.Terms memory terms,
         uint16 operator,
         bytes32 batchId,
         bytes calldata signature
-    ) private returns (RideRules.Terms memory terms) {
+    ) private {
         if (signature.length != 64) revert InvalidSignatureLength(signature.length);
         address signer = ProtocolHashes.signerOf(_hashTypedDataV4(ProtocolHashes.batch(operator, batchId)), signature);
         (bool submits, ICityRegistry.Status status, uint40 suspendedAt) = registry.operatorTerms(operator, signer);

@@ -57,6 +57,22 @@ library BatchCodec {
         }
     }
 
+    /// @notice Puts serial 0 behind a group's last ride, where the next group's header stands.
+    /// @return behind What stood there, for {openAt}.
+    function closeAt(uint256 pointer) internal pure returns (uint256 behind) {
+        assembly ("memory-safe") {
+            behind := mload(pointer)
+            mstore(pointer, 0)
+        }
+    }
+
+    /// @notice Puts back what {closeAt} took away.
+    function openAt(uint256 pointer, uint256 behind) internal pure {
+        assembly ("memory-safe") {
+            mstore(pointer, behind)
+        }
+    }
+
     /// @notice The fare, in fen, of the ride whose first byte is at `pointer` in memory.
     function fareAt(uint256 pointer) internal pure returns (uint256 fare) {
         assembly ("memory-safe") {
@@ -116,5 +132,17 @@ library BatchCodec {
             if (uint16(bytes2(refused[at:at + 2])) == index) return true;
         }
         return false;
+    }
+
+    /// @notice Writes a refused ride to memory: index (2) || reason (1).
+    /// @return The address behind it.
+    function putRefusal(uint256 pointer, uint256 index, uint256 reason) internal pure returns (uint256) {
+        assembly ("memory-safe") {
+            mstore8(pointer, shr(8, index))
+            mstore8(add(pointer, 1), index)
+            mstore8(add(pointer, 2), reason)
+            pointer := add(pointer, 3)
+        }
+        return pointer;
     }
 }

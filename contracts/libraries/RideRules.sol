@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.34;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {BatchCodec} from "./BatchCodec.sol";
 
 /// @title When a ride settles
@@ -23,20 +24,19 @@ library RideRules {
     uint256 internal constant CLOCK_TOLERANCE = 60;
 
     /// @notice What a group's rides are held against.
-    /// @dev The first six fields are the rules as ranges, for a ride that nothing is wrong with: the loop looks at those
-    /// alone. The others tell which rule was broken where a ride falls out of the ranges.
+    /// @dev The first three fields are the rules for a ride that nothing is wrong with, as {deriveRanges} makes them: the
+    /// loop looks at those alone. The others tell which rule was broken where a ride falls out of the ranges.
     struct Terms {
         uint256 key; // the issuer key's address, or NO_KEY
-        uint256 entryFrom; // enteredAt must be in [entryFrom, entryFrom + entrySpan)
-        uint256 entrySpan;
-        uint256 exitFrom; // exitedAt must be in [exitFrom, exitFrom + exitSpan)
-        uint256 exitSpan;
+        uint256 lowest; // enteredAt, exitedAt and fare, in 32 bits each
+        uint256 highest; // the same
         uint256 maxFare; // fen
+        uint256 exitFrom; // exitedAt must not be below it
+        uint256 latestExit; // exitedAt must not be above it
+        uint256 operatorUntil; // exitedAt must be below it
         uint256 keyFrom; // enteredAt must be in [keyFrom, keyUntil)
         uint256 keyUntil;
         uint256 issuerUntil; // enteredAt must be below it
-        uint256 operatorUntil; // exitedAt must be below it
-        uint256 latestExit; // exitedAt must not be above it
         uint256 grace; // seconds, for the windows above
         uint256 keysEnd; // no key is valid from then on
     }
@@ -44,11 +44,21 @@ library RideRules {
     /// @notice Stands for an issuer key that was never registered: no address equals it.
     uint256 internal constant NO_KEY = type(uint256).max;
 
-    /// @notice Derives the ranges from the rules.
+    /// @notice Derives the ranges from the rules. They may be narrower than the rules, never wider.
+    /// @dev A ride of the ranges ends after it begins and within LONGEST_RIDE; so its entry's range follows from its exit's.
     function deriveRanges(Terms memory t) internal pure {
-        t.entryFrom = t.keyFrom;
-        t.entrySpan = _span(t.keyFrom, _min(t.keyUntil, t.issuerUntil));
-        t.exitSpan = _span(t.exitFrom, _min(t.latestExit + 1, t.operatorUntil));
+        unchecked {
+            uint256 exitFrom = Math.max(t.exitFrom, t.maxFare + 1); // any time is above any fare
+            uint256 exitUntil = Math.min(Math.min(t.latestExit, type(uint32).max) + 1, t.operatorUntil);
+            uint256 entryFrom = Math.max(t.keyFrom, Math.saturatingSub(exitFrom, LONGEST_RIDE));
+            uint256 entryUntil = Math.min(exitUntil, Math.min(t.keyUntil, t.issuerUntil));
+            if (exitFrom < exitUntil && entryFrom < entryUntil) {
+                t.lowest = (entryFrom << 64) | (exitFrom << 32);
+                t.highest = ((entryUntil - 1) << 64) | ((exitUntil - 1) << 32) | t.maxFare;
+            } else {
+                (t.lowest, t.highest) = (1, 0);
+            }
+        }
     }
 
     /// @notice Why a ride doesn't settle; the lowest code of those that apply, or {SETTLES}.
@@ -78,13 +88,5 @@ library RideRules {
         if (ride.exitedAt > t.latestExit) return true;
         if (ride.exitedAt < ride.enteredAt || ride.exitedAt > ride.enteredAt + LONGEST_RIDE) return true;
         return ride.enteredAt == ride.exitedAt && (ride.entryStation == 0) == (ride.exitStation == 0);
-    }
-
-    function _min(uint256 a, uint256 b) private pure returns (uint256) {
-        return a < b ? a : b;
-    }
-
-    function _span(uint256 from, uint256 until) private pure returns (uint256) {
-        return until > from ? until - from : 0;
     }
 }
