@@ -417,7 +417,7 @@ contract CityRegistry is ICityRegistry {
     }
 
     function _accept(Handover storage next, uint16 code) private view {
-        if (msg.sender != next.to) revert NotProposed(code, msg.sender);
+        if (msg.sender != next.to || next.to == address(0)) revert NotProposed(code, msg.sender);
         if (block.timestamp < next.acceptableFrom) revert TooEarly(next.acceptableFrom);
     }
 
