@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,21 @@ def deploy(url: str, *, cities: Sequence[str], deposit: int | None = None) -> De
     _register(deployment)
     _fund(deployment, deposit)
     return deployment
+
+
+def deploy_successor(before: Deployment, *, deposit: int | None = None) -> Deployment:
+    """A Clearinghouse that takes over from another's, with its registry, token and cities; it isn't named yet."""
+    registry, token, predecessor = before.registry.address, before.token.address, before.clearinghouse.address
+    deployer = test_private_key(DEPLOYER)
+    clearinghouse = _create(before.web3, "Clearinghouse", deployer, registry, token, predecessor)
+    after = replace(
+        before,
+        clearinghouse=clearinghouse,
+        refunds=_at(before.web3, "Refunds", clearinghouse.functions.refunds().call()),
+        domain=replace(before.domain, clearinghouse=bytes.fromhex(clearinghouse.address[2:])),
+    )
+    _fund(after, deposit)
+    return after
 
 
 def send_all(web3: Web3, calls: Sequence[tuple[bytes, Any]]) -> list[Any]:
