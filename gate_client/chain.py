@@ -16,7 +16,6 @@ from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
 from web3.exceptions import (
-    ABIFunctionNotFound,
     BadFunctionCallOutput,
     ContractCustomError,
     ContractLogicError,
@@ -133,7 +132,7 @@ class Chain:
             try:
                 call = self._contract.functions[function](*arguments)
                 return call.call(block_identifier="latest" if block is None else block)
-            except (ContractLogicError, BadFunctionCallOutput, ABIFunctionNotFound):
+            except (ContractLogicError, BadFunctionCallOutput):
                 return None
 
     # ------------------------------------------------------------ for the trust list
@@ -159,7 +158,7 @@ class Chain:
         with self._translated():
             try:
                 return int(self._registry().functions.deployedAt().call())
-            except (ContractLogicError, BadFunctionCallOutput, ABIFunctionNotFound):
+            except (ContractLogicError, BadFunctionCallOutput):
                 return 0  # another vendor's, that doesn't say
 
     def revoked(self, operator: int, from_block: int, to_block: int) -> frozenset[tuple[int, int]]:

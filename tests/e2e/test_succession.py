@@ -18,11 +18,19 @@ import pytest
 
 from interline.signatures import to_checksum
 from interline.tariff import load_tariff
+from network.accounts import Role
 from network.chain import Chain
 from tests.support.deploy import City, Deployment, deploy, deploy_successor
 from tests.support.gates import GateFolder, gate_folder
 from tests.support.riders import Rider, TicketOffice
-from tests.support.succession import DAYS_AGO, chain_in_the_past, come_to_the_present, name_successor, wait_until
+from tests.support.succession import (
+    DAYS_AGO,
+    chain_in_the_past,
+    come_to_the_present,
+    name_successor,
+    pass_time,
+    wait_until,
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -224,15 +232,18 @@ def test_during_an_emergency_stop_batches_wait_and_go_out_afterwards(story: Stor
     riders = story.riders(story.offices()[0], 3)
     through(gate, riders)
     functions = story.old.clearinghouse.functions
-    story.old.by_vote(functions.stopSettlement())
+    for city in list(story.old.cities.values())[:2]:
+        story.old.call(
+            city.private_key(Role.ADMIN),
+            story.old.consortium.functions.callStop(city.code, story.old.clearinghouse.address),
+        )
     done = gate.run("submit", "--json")
     assert done.returncode == 2
     [waiting] = json.loads(done.stdout)["waiting"]
     until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(functions.stoppedUntil().call()))
     assert f"settlement is stopped until {until}" in waiting["problem"]
     assert gate.json("status")["waiting"][0]["problem"] == waiting["problem"]
-    story.old.web3.provider.make_request("evm_increaseTime", [3 * 86_400])  # type: ignore[arg-type]
-    story.old.web3.provider.make_request("evm_mine", [])  # type: ignore[arg-type]
+    pass_time(story.old, 3 * 86_400)
     [batch] = gate.json("submit")["batches"]
     assert (batch["batch_id"], batch["settled"]) == (waiting["batch_id"], 3)
     assert story.settled(story.old, riders) == 3
