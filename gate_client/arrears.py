@@ -10,6 +10,7 @@ from gate_client.errors import ChainError, ChainUnavailableError
 from gate_client.sending import send_signed
 from gate_client.settlement import SettlementChain, SignedTransaction, TransactionState, decode_arrears_paid
 from interline.domain import Domain
+from interline.signatures import to_checksum
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class ArrearsCollector:
         Raises:
             ChainUnavailableError: the node doesn't answer.
         """
-        for debtor in self._chain.owing_cities(self._operator):
+        for debtor in self._owing():
             if debtor not in self._flying:
                 try:
                     self._flying[debtor] = send_signed(self._chain, partial(self._sign, debtor))
@@ -73,6 +74,15 @@ class ArrearsCollector:
             if amount:
                 paid.append(ArrearsPayment(self._domain, debtor, amount, tx))
         return paid
+
+    def _owing(self) -> list[int]:
+        try:
+            return self._chain.owing_cities(self._operator)
+        except ChainUnavailableError:
+            raise
+        except ChainError as error:  # of one Clearinghouse, whose trouble is not the others'
+            _log.warning("arrears in %s can't be asked for: %s", to_checksum(self._domain.clearinghouse), error)
+            return []
 
     def _sign(self, debtor: int) -> SignedTransaction:
         return self._chain.sign_pay_arrears(self._private_key, debtor, self._operator)

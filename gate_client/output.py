@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -94,6 +95,9 @@ def show_status(document: Mapping[str, Any]) -> None:
     else:
         age = f"{trust['age']} s old" + (", EXPIRED: run gate-client sync" if trust["expired"] else "")
         console.print(f"Trust list of block {trust['block']}, {age}; {trust['cities']} cities")
+        for before in trust["predecessors"]:
+            closes = "closes" if before["closes_at"] > time.time() else "closed"
+            console.print(f"Clearinghouse {before['clearinghouse']} {closes} at {_time(before['closes_at'])}")
     if len(document["domains"]) > 1:
         console.print(_domains(document["domains"]))
     for title, counts in (("Scans", "scans"), ("Taps", "taps"), ("Rides", "rides"), ("Rejected", "rejected")):

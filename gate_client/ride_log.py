@@ -270,15 +270,6 @@ def waiting_batches(journal: Journal) -> list[tuple[bytes, bytes, str, int, str 
     )
 
 
-def is_busy(journal: Journal, domain: Domain) -> bool:
-    """Is there a tap, a ride or a batch in this domain that will or may still have to be settled?"""
-    query = """
-        SELECT EXISTS (SELECT 1 FROM taps WHERE state = 'waiting' AND domain = :domain)
-            OR EXISTS (SELECT 1 FROM rides WHERE state IN ('ready', 'batched') AND domain = :domain)
-    """
-    return bool(journal.db.execute(query, {"domain": journal.domain_id(domain)}).fetchone()[0])
-
-
 def _write_ride(journal: Journal, domain: Domain, journey: Journey, priced: PricedRide, now: int) -> None:
     ride = priced.ride
     row = journal.db.execute(
