@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account
 
+from interline.domain import Domain
 from interline.rider_keys import RiderPrivateKey
 from interline.signatures import to_checksum
 from interline.ticket import Ticket, sign_ticket
-from network.accounts import Role
+from network.accounts import DEPLOYER, Role, test_private_key
 from network.chain import Chain
-from tests.support.deploy import City, Deployment, deploy
-from tests.support.offices import OfficeFolder, office_folder, ride_on, settle, tariff_of
+from tests.support.deploy import City, Deployment, compiled, deploy
+from tests.support.offices import OfficeFolder, office_folder, ride_on, settle, signed_batch, tariff_of
 
 CITIES = ["Shanghai", "Hangzhou", "Xuzhou"]
 
@@ -71,6 +73,51 @@ def issued(office: OfficeFolder, operator: City, count: int = 1, ago: int = 3_60
 def carried(ticket: Ticket, **changes: Any) -> tuple[Ticket, Any]:
     """A ride of ten minutes on the ticket, just over."""
     return ticket, ride_on(ticket, **{"entered_at": now() - 660, "exited_at": now() - 60} | changes)
+
+
+# Two contracts in bytecode. Both call the contract whose address (20 bytes) stands before the call: the first takes the
+# two from its input, the second from what stands behind its own code.
+_CALL_OR_REVERT = "60601c 5af1 15 60{} 57 00 5b 6000 80fd"
+FORWARD = bytes.fromhex("36 6014 90 03 80 6014 6000 37 6000 6000 82 6000 6000 6000 35" + _CALL_OR_REVERT.format("21"))
+HOARD = bytes.fromhex(
+    "6029 38 03 80 6029 6000 39 6014 90 03 6000 6000 82 6014 6000 6000 51" + _CALL_OR_REVERT.format("24")
+)
+
+
+def contract_of(deployment: Deployment, code: bytes) -> str:
+    """Deploy a contract of this code; its address."""
+    header = b"\x61" + len(code).to_bytes(2, "big") + bytes.fromhex("80 600c 6000 39 6000 f3")
+    tx = send_data(deployment, None, header + code)
+    return str(deployment.web3.eth.get_transaction_receipt(tx)["contractAddress"])  # type: ignore[arg-type]
+
+
+def send_data(deployment: Deployment, to: str | None, data: bytes) -> str:
+    """Let a stranger send a transaction, which must succeed; its hash."""
+    web3 = deployment.web3
+    stranger = Account.create()
+    fields: dict[str, Any] = {
+        "data": data,
+        "nonce": 0,
+        "gas": 8_000_000,
+        "gasPrice": 0,
+        "value": 0,
+        "chainId": web3.eth.chain_id,
+    } | ({"to": to} if to else {})
+    tx = web3.eth.send_raw_transaction(stranger.sign_transaction(fields).raw_transaction)
+    assert web3.eth.wait_for_transaction_receipt(tx, poll_latency=0.02)["status"] == 1
+    return "0x" + tx.hex()
+
+
+def succeeded(old: Deployment) -> Deployment:
+    """Another Clearinghouse, which the consortium named as the successor, 31 days ahead."""
+    abi, bytecode = compiled("Clearinghouse")
+    contract = old.web3.eth.contract(abi=abi, bytecode=bytecode)
+    made = contract.constructor(old.registry.address, old.token.address, old.clearinghouse.address)
+    address = old.call(test_private_key(DEPLOYER), made)["contractAddress"]
+    time = old.web3.eth.get_block("latest")["timestamp"]
+    old.by_vote(old.clearinghouse.functions.nameSuccessor(address, time + 31 * 86_400))
+    domain = Domain(old.domain.chain_id, bytes.fromhex(address[2:]))
+    return replace(old, clearinghouse=old.web3.eth.contract(address=address, abi=abi), domain=domain)
 
 
 def mine(deployment: Deployment, blocks: int = 1) -> None:
@@ -214,6 +261,108 @@ class TestWhatIsListed:
         done = office.run("rides", "--rpc", "http://127.0.0.1:9")
         assert done.returncode == 2
         assert "doesn't answer" in done.stderr
+
+
+class TestHowBatchesCame:
+    def test_through_a_relay(self, office: OfficeFolder, deployment: Deployment, hangzhou: City) -> None:
+        """A contract that takes an address and a call, and makes the call."""
+        tickets = issued(office, hangzhou, 2)
+        batch, signature = signed_batch(deployment, hangzhou, map(carried, tickets))
+        settle_call = deployment.clearinghouse.encode_abi("settle", args=[batch.to_bytes(), signature])
+        relay = contract_of(deployment, FORWARD)
+        send_data(deployment, relay, deployment.domain.clearinghouse + bytes.fromhex(settle_call[2:]))
+        document = office.json("rides")
+        assert sorted(ride["serial"] for ride in document["rides"]) == sorted(ticket.serial for ticket in tickets)
+        assert document["unread"] == []
+
+    def test_out_of_nowhere_a_batch_is_told_with_its_transaction_and_its_fares_count(
+        self, office: OfficeFolder, deployment: Deployment, hangzhou: City
+    ) -> None:
+        """A contract that has the batch in its own code: no transaction's input holds it."""
+        hidden, shown = issued(office, hangzhou, 2)
+        batch, signature = signed_batch(deployment, hangzhou, [carried(hidden)])
+        settle_call = bytes.fromhex(
+            deployment.clearinghouse.encode_abi("settle", args=[batch.to_bytes(), signature])[2:]
+        )
+        hoard = contract_of(deployment, HOARD + deployment.domain.clearinghouse + settle_call)
+        tx = send_data(deployment, hoard, b"")
+        settle(deployment, hangzhou, [carried(shown)])
+        document = office.json("rides", status=1)
+        assert [ride["serial"] for ride in document["rides"]] == [shown.serial]
+        [unread] = document["unread"]
+        fare = tariff_of(hangzhou.code).fare(1, 9)
+        assert (unread["tx"], unread["rides"], unread["fares"], unread["flags"]) == (tx, 1, fare, ["unread"])
+        assert "ask its operator for the batch" in unread["reason"]
+        assert (document["total"]["rides"], document["total"]["net"]) == (2, 2 * fare)
+
+
+class TestRefunds:
+    def test_a_refund_stands_beside_its_ride_and_the_net_fare_is_right(
+        self, office: OfficeFolder, deployment: Deployment, hangzhou: City
+    ) -> None:
+        first, second = sorted(issued(office, hangzhou, 2), key=lambda ticket: ticket.serial)
+        batch = settle(deployment, hangzhou, map(carried, [first, second]))
+        fare = tariff_of(hangzhou.code).fare(1, 9)
+        assert office.json("rides")["total"]["net"] == 2 * fare
+        refund = deployment.refunds.functions.refund
+        for amount in (100, 100, 50):
+            deployment.call(hangzhou.private_key(Role.TREASURY), refund(batch.to_bytes(), b"", 1, amount))
+        document = office.json("rides")
+        [ride] = document["rides"]
+        assert (ride["serial"], ride["fare"], ride["refunded"], ride["net"]) == (second.serial, fare, 250, fare - 250)
+        assert [(entry["number"], entry["kind"], entry["amount"]) for entry in ride["entries"]] == [
+            (2, "ride", fare),
+            (3, "refund", -100),
+            (4, "refund", -100),
+            (5, "refund", -50),
+        ]
+        assert {entry.get("cause") for entry in ride["entries"]} == {None, "by_operator"}
+        assert document["total"] == {"rides": 0, "fares": 0, "refunded": 250, "net": -250, "flagged": 0}
+        assert office.json("rides", "--all")["total"]["net"] == 2 * fare - 250
+
+
+class TestASuccession:
+    def test_rides_of_both_clearinghouses_are_listed_and_matched_with_their_tickets(
+        self, office: OfficeFolder, deployment: Deployment, hangzhou: City
+    ) -> None:
+        before, late = issued(office, hangzhou, 2)
+        settle(deployment, hangzhou, [carried(before)])
+        office.json("rides")
+        new = succeeded(deployment)
+        address = new.clearinghouse.address
+        done = office.run("move-domain", address)
+        assert done.returncode == 0, done.stderr
+        text = office.settings.read_text()
+        office.settings.write_text(text.replace(deployment.clearinghouse.address, address))
+        [young] = issued(office, hangzhou)
+        settle(new, hangzhou, [carried(young)])
+        settle(deployment, hangzhou, [carried(late)])
+        document = office.json("rides")
+        assert [(ride["clearinghouse"], ride["serial"], ride["flags"]) for ride in document["rides"]] == [
+            (deployment.clearinghouse.address, late.serial, []),
+            (address, young.serial, []),
+        ]
+        assert office.json("rides", "--all")["total"]["rides"] == 3
+
+    def test_a_ticket_that_pays_in_both_is_flagged(
+        self, office: OfficeFolder, deployment: Deployment, hangzhou: City, xuzhou: City
+    ) -> None:
+        [ticket] = issued(office, hangzhou)
+        settle(deployment, hangzhou, [carried(ticket)])
+        new = succeeded(deployment)
+        fields = ("issuer", "key_id", "operator", "serial", "not_after", "fare_cap", "rider_key")
+        twin = sign_ticket(
+            new.domain, xuzhou.private_key(Role.ISSUER_KEY), **{name: getattr(ticket, name) for name in fields}
+        )
+        settle(new, hangzhou, [carried(twin)])
+        rides = office.json("rides", status=1)["rides"]
+        assert [ride["flags"] for ride in rides] == [[], ["domain_differs", "billed_twice"]]
+
+    def test_the_office_moves_to_no_other_contract(self, office: OfficeFolder, deployment: Deployment) -> None:
+        issued(office, deployment.cities["Hangzhou"])
+        done = office.run("move-domain", deployment.token.address)
+        assert done.returncode == 1
+        assert "which the chain doesn't name as one" in done.stderr
 
 
 class TestFlags:

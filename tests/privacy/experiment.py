@@ -108,10 +108,11 @@ def judged(
     dice: random.Random,
     *,
     within_block: bool = False,
+    before: Sequence[int] = (),
 ) -> Score:
-    """Judge a linker by the rides of some riders, at most `LOOKED_AT`."""
+    """Judge a linker by the rides of some riders, those of `before` among them, at most `LOOKED_AT` rides."""
     chosen: list[int] = []
-    for rider in dice.sample(sorted(set(riders)), len(set(riders))):
+    for rider in [*before, *dice.sample(sorted(set(riders) - {*before}), len(set(riders) - {*before}))]:
         own = [place for place, one in enumerate(riders) if one == rider]
         if len(chosen) + len(own) > LOOKED_AT:
             break

@@ -174,7 +174,7 @@ def test_a_linker_that_has_the_chain_alone_does_no_better_than_chance(world: Wor
         lessons.append(seen(public_rides([built(rides) for _, rides in daily_batches(carried)]), carried, where, world))
     linker = Linker(lessons, seed=world.seed)
     rides, riders = seen(on_chain(world.deployment), world.carried, where, world)
-    score = judged(linker, rides, riders, dice)
+    score = judged(linker, rides, riders, dice, before=[REGULAR])
     print(f"\n{where} (seed {world.seed}): {score}")
     assert not score.better_than_chance
 
