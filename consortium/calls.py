@@ -1,12 +1,12 @@
 """Calls of our contracts: what they say, and what contracts answer when they refuse them. No network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from eth_abi.abi import decode
+from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from web3 import Web3
 
@@ -26,6 +26,10 @@ class Step(StrEnum):
     ADD_ISSUER_KEY = "add issuer key"
     ADD_SUBMITTER = "add submitter"
     DEPOSIT = "deposit"
+    WITHDRAW_VOTE = "withdraw vote"
+    MARK_PASSED = "mark passed"
+    STOP = "call stop"
+    ACT = "act"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,18 @@ class Call:
     """Checksummed address of the contract; None makes a contract."""
     data: bytes
     """Calldata."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedCall:
+    """A call of one of our contracts' functions."""
+
+    function: str
+    arguments: Mapping[str, Any]
+    """By name; addresses are checksummed, structs are tuples."""
+
+    def __str__(self) -> str:
+        return f"{self.function}({', '.join(f'{name}={_text(value)}' for name, value in self.arguments.items())})"
 
 
 @cache
@@ -78,21 +94,75 @@ def decode_call(contract: str, function: str, data: bytes) -> tuple[Any, ...] | 
     return arguments
 
 
-def describe_revert(data: bytes) -> str:
-    """What a contract refused a call with, such as `NotPassed(id=1, votes=1, votesNeeded=2)`."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error of one of our contracts."""
+
+    name: str
+    signature: str
+    """Its name and types, such as `NotPassed(uint256,uint256,uint256)`."""
+    arguments: Mapping[str, Any]
+    """By name; addresses are checksummed."""
+
+    @property
+    def shown(self) -> str:
+        """Such as `NotPassed(id=1, votes=1, votesNeeded=2)`."""
+        return f"{self.name}({', '.join(f'{name}={_text(value)}' for name, value in self.arguments.items())})"
+
+
+def decode_revert(data: bytes) -> Refusal | None:
+    """The error that a contract refused a call with, None where it is none of ours."""
     for contract in CONTRACTS:
         for entry in load_abi(contract):
             if entry["type"] != "error":
                 continue
             selector, types = _selector(entry)
-            if data[:4] == selector:
-                values = decode(types, data[4:])
-                names = [parameter["name"] for parameter in entry["inputs"]]
-                inside = ", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
-                return f"{entry['name']}({inside})"
-    return f"0x{data.hex()}" if data else "no reason"
+            if data[:4] != selector:
+                continue
+            values = [checksummed(kind, value) for kind, value in zip(types, decode(types, data[4:]), strict=True)]
+            names = [parameter["name"] for parameter in entry["inputs"]]
+            signature = f"{entry['name']}({','.join(types)})"
+            return Refusal(entry["name"], signature, dict(zip(names, values, strict=True)))
+    return None
+
+
+def function_of(contract: str, data: bytes) -> DecodedCall | None:
+    """The call of one of our contracts' functions that calldata is, None where it is none.
+
+    Data that says more or less than the call needs is none: what can't be made again from what was read wasn't read.
+    """
+    for entry in load_abi(contract):
+        if entry["type"] != "function" or data[:4] != _selector(entry)[0]:
+            continue
+        types = _selector(entry)[1]
+        try:
+            values = decode(types, data[4:])
+        except DecodingError:
+            return None
+        if encode(types, values) != data[4:]:
+            return None
+        shown = [checksummed(kind, value) for kind, value in zip(types, values, strict=True)]
+        return DecodedCall(entry["name"], dict(zip((p["name"] for p in entry["inputs"]), shown, strict=True)))
+    return None
+
+
+def checksummed(kind: str, value: Any) -> Any:
+    """A decoded value of an ABI type, an address with its checksum."""
+    return Web3.to_checksum_address(value) if kind == "address" else value
+
+
+def _text(value: Any) -> str:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 
 def _selector(entry: dict[str, Any]) -> tuple[bytes, Sequence[str]]:
-    types = [parameter["type"] for parameter in entry["inputs"]]
+    types = [_type(parameter) for parameter in entry["inputs"]]
     return keccak256(f"{entry['name']}({','.join(types)})".encode())[:4], types
+
+
+def _type(parameter: dict[str, Any]) -> str:
+    """The type of a parameter as signatures have it: a struct's is those of its fields."""
+    kind = str(parameter["type"])
+    if not kind.startswith("tuple"):
+        return kind
+    return f"({','.join(_type(field) for field in parameter['components'])}){kind.removeprefix('tuple')}"

@@ -16,8 +16,10 @@ from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Excepti
 from web3.middleware import ExtraDataToPOAMiddleware
 
 from consortium.accounts import Signers
-from consortium.calls import Call, Step, describe_revert
+from consortium.calls import Call, Step
+from consortium.costs import Cost
 from consortium.errors import ChainError, ConsortiumError, TransactionError
+from consortium.refusals import explain_revert
 from interline.contracts import load_abi
 
 logger = logging.getLogger(__name__)
@@ -151,7 +153,7 @@ class Chain:
         for call in calls:
             self.signers.require(call.sender, call.role)
         nonces = {sender: self._nonce(sender, "pending") for sender in {call.sender for call in calls}}
-        gas = [self._estimate(call) for call in calls]
+        gas = [self.estimate(call) * _MARGIN[0] // _MARGIN[1] for call in calls]
         sent = []
         for call, limit in zip(calls, gas, strict=True):
             sent.append(self._sign_and_send(call, nonces[call.sender], limit))
@@ -159,22 +161,66 @@ class Chain:
             self._tell(f"sent: {call.what}")
         return [self._await(call, transaction) for call, transaction in zip(calls, sent, strict=True)]
 
+    def costs(self, calls: Sequence[Call]) -> list[Cost]:
+        """What calls would cost, each of which may need those before it. Sends nothing, and needs no account.
+
+        Raises:
+            TransactionError: a contract refuses one.
+            ChainError: the node doesn't answer.
+        """
+        gas: list[int | None] = [self.estimate(calls[0])] if calls else []
+        if len(calls) > 1:
+            rest = self._simulated(calls)[1:]
+            gas += rest
+        return [Cost(call, used, self._price) for call, used in zip(calls, gas, strict=True)]
+
+    def refusal(self, sender: str, to: str, data: bytes) -> str | None:
+        """What a contract would answer to a call by any address now; None where it would take it.
+
+        Raises ChainError where the node doesn't answer.
+        """
+        call: Any = {"from": sender, "to": Web3.to_checksum_address(to), "data": Web3.to_hex(data)}
+        try:
+            self.web3.eth.call(call)
+        except ContractLogicError as error:
+            return _reason(error)
+        except NODE_ERRORS as error:
+            raise _no_answer(error) from error
+        return None
+
+    def _simulated(self, calls: Sequence[Call]) -> list[int | None]:
+        """Gas of calls one after another, where the node can tell; else nothing is known of them."""
+        request: Any = [{"blockStateCalls": [{"calls": [self._fields(call) for call in calls]}]}, "latest"]
+        try:
+            answer = self.web3.provider.make_request("eth_simulateV1", request)  # type: ignore[arg-type]
+            (block,) = answer["result"]
+            made = [(int(one["status"], 16), int(one["gasUsed"], 16), one["returnData"]) for one in block["calls"]]
+        except (*NODE_ERRORS, KeyError, TypeError, ValueError):
+            return [None] * len(calls)
+        for call, (status, _, returned) in zip(calls, made, strict=True):
+            if status != 1:
+                raise TransactionError(
+                    f"{call.what}: expected to be carried out, the contract refuses: "
+                    f"{explain_revert(bytes.fromhex(returned[2:]))}"
+                )
+        return [used for _, used, _ in made]
+
     def _nonce(self, address: str, at: Any) -> int:
         try:
             return int(self.web3.eth.get_transaction_count(Web3.to_checksum_address(address), at))
         except NODE_ERRORS as error:
             raise _no_answer(error) from error
 
-    def _estimate(self, call: Call) -> int:
+    def estimate(self, call: Call) -> int:
+        """Gas that a call would take. Raises TransactionError where a contract refuses it, else ChainError."""
         try:
-            estimate = self.web3.eth.estimate_gas(self._fields(call))
+            return int(self.web3.eth.estimate_gas(self._fields(call)))
         except ContractLogicError as error:
             raise TransactionError(
                 f"{call.what}: expected to be carried out, the contract refuses: {_reason(error)}"
             ) from error
         except NODE_ERRORS as error:
             raise ChainError(f"{call.what}: expected an estimate of its gas, came {_shown(error)}") from error
-        return estimate * _MARGIN[0] // _MARGIN[1]
 
     def _fields(self, call: Call) -> Any:
         fields: dict[str, Any] = {"from": call.sender, "data": Web3.to_hex(call.data)}
@@ -249,7 +295,7 @@ class Chain:
 
 def _reason(error: ContractLogicError) -> str:
     if isinstance(error.data, str) and error.data.startswith("0x"):
-        return describe_revert(bytes.fromhex(error.data[2:]))
+        return explain_revert(bytes.fromhex(error.data[2:]))
     return str(error.message or error)
 
 

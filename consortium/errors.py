@@ -23,3 +23,7 @@ class AccountMissingError(ConsortiumError):
 
 class ContradictionError(ConsortiumError):
     """A city file and the chain say different things."""
+
+
+class InputError(ConsortiumError):
+    """A name, address, time or number on the command line that isn't what it must be."""

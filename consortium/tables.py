@@ -1,13 +1,24 @@
 """What was done, as tables for people."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from rich import box
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
+from consortium.costs import format_fee
 from consortium.deploying import Deployed
+from consortium.governing import Outcome
 from consortium.onboarding import Onboarding
+from consortium.proposals import ReadProposal
+from consortium.standing import House, Standing
+from consortium.times import format_moment
+from consortium.words import PARAMETERS
 from interline.money import format_yuan
+
+_MONEY: Final = ("balance", "reserve", "owes")
 
 
 def deployment_table(deployed: Deployed) -> Table:
@@ -48,4 +59,108 @@ def onboarding_table(onboardings: Sequence[Onboarding]) -> Table:
             f"{one.seconds:.1f}",
             format_yuan(one.state.deposited),
         )
+    return table
+
+
+# ---------------------------------------------------------------- governing
+
+
+def outcome_tables(outcome: Outcome) -> list[RenderableType]:
+    """What an act did, or in a dry run would do and cost."""
+    head = "would, were it sent now:" if outcome.dry_run else ""
+    lines = [head, *outcome.says] if head else list(outcome.says)
+    shown: list[RenderableType] = [Text("\n".join(lines))]
+    if outcome.costs:
+        table = _table("sent by", "gas", "fee", right=("gas", "fee"))
+        for cost in outcome.costs:
+            gas = "?" if cost.gas is None else f"{cost.gas:,}"
+            table.add_row(f"{cost.call.step}: {cost.call.sender} ({cost.call.role})", gas, format_fee(cost.fee))
+        shown.append(table)
+    if outcome.receipts:
+        table = _table("sent", "block", "gas", right=("block", "gas"))
+        for receipt in outcome.receipts:
+            table.add_row(f"{receipt.call.step}: {receipt.transaction}", str(receipt.block), f"{receipt.gas:,}")
+        shown.append(table)
+    return shown
+
+
+def proposals_table(found: Sequence[ReadProposal], standing: Standing) -> Table:
+    """Proposals in plain words, a row each."""
+    table = _table("", "what it would do", "votes", "by", "state", right=("", "votes"))
+    table.title = "Proposals" if found else "No open proposal"
+    for one in found:
+        proposal = one.proposal
+        says = [one.reading.sentence, *one.reading.effects, *(f"! {line}" for line in one.reading.warnings)]
+        table.add_row(
+            str(proposal.id),
+            "\n".join(says),
+            f"{proposal.votes} of {proposal.votes_needed}",
+            ", ".join(standing.cities[code].name for code in proposal.approved_by),
+            proposal.says_when(standing.now),
+        )
+    return table
+
+
+def proposal_tables(one: ReadProposal, standing: Standing) -> list[RenderableType]:
+    """A proposal with its call."""
+    proposal = one.proposal
+    call = Text(
+        f"proposed by {standing.label(proposal.proposer)} at {format_moment(proposal.proposed_at)}\n"
+        f"call: {one.reading.call}\nto: {proposal.target}\ndata: 0x{proposal.data.hex()}"
+    )
+    return [proposals_table([one], standing), call]
+
+
+def status_tables(standing: Standing, found: Sequence[ReadProposal]) -> list[RenderableType]:
+    """How the consortium stands."""
+    return [
+        _members_table(standing),
+        *(_house_table(house, standing) for house in standing.houses),
+        proposals_table(found, standing),
+    ]
+
+
+def _members_table(standing: Standing) -> Table:
+    table = _table("city", "status", "admin", "treasury", "balance", "reserve", "owes", right=_MONEY)
+    table.title = f"Members at block {standing.block}, {format_moment(standing.now)}"
+    for city in standing.cities.values():
+        account = standing.house.accounts[city.code]
+        admin, treasury = city.admin, city.treasury + (" FROZEN" if city.frozen else "")
+        if city.new_admin:
+            admin += f"\nfrom {format_moment(city.new_admin_from)}: {city.new_admin}"
+        if city.new_treasury:
+            treasury += f"\nfrom {format_moment(city.new_treasury_from)}: {city.new_treasury}"
+        status = city.status.name.lower()
+        since = f" since {format_moment(city.suspended_at)}" if city.suspended_at else ""
+        money = (format_yuan(fen) for fen in (account.balance, account.reserve, account.owes))
+        table.add_row(city.label, status + since, admin, treasury, *money)
+    return table
+
+
+def _house_table(house: House, standing: Standing) -> Table:
+    table = _table("rule", "in force", "to come")
+    table.title = f"Clearinghouse {house.address}{' (this deployment)' if house is standing.house else ''}"
+    for name, words, show in PARAMETERS:
+        come = "" if house.pending is None else show(getattr(house.pending, name))
+        table.add_row(words, show(getattr(house.parameters, name)), come)
+    lines = [f"those to come hold from {format_moment(house.pending_from)}"] if house.pending else []
+    if house.stopped_until > standing.now:
+        lines.append(f"SETTLEMENT STANDS STILL until {format_moment(house.stopped_until)}")
+    elif house.stop_calls:
+        lines.append(
+            f"{house.stop_calls} of {house.stop_needed} members called for a stop; the calls lapse at "
+            f"{format_moment(house.stop_lapses)}"
+        )
+    if house.predecessor:
+        lines.append(f"takes over from {house.predecessor}")
+    if house.successor:
+        lines.append(f"{house.successor} takes over; this one closes at {format_moment(house.closes_at)}")
+    table.caption, table.caption_justify = "\n".join(lines), "left"
+    return table
+
+
+def _table(*headings: str, right: Sequence[str] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left", no_wrap=heading in _MONEY)
     return table

@@ -18,11 +18,14 @@ import hashlib
 import io
 import json
 import re
+import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from interline.errors import TariffError
+from interline.hashing import keccak256
 from interline.money import parse_yuan
 
 MAX_STATION = 0xFFFF
@@ -147,6 +150,51 @@ def load_tariff(folder: Path) -> Tariff:
         return Tariff(tuple(stations), fares, lone_entries, lone_exits)
     except TariffError as error:
         raise TariffError(f"{folder}: {error}") from error
+
+
+def tariff_hash(path: Path) -> bytes:
+    """The hash (32 bytes) that a city publishes with a tariff, of a GTFS folder or of a zip of its files.
+
+    keccak256 over keccak256(name) || keccak256(contents) of each file, in ascending order of the names' UTF-8 bytes.
+    The files are those of the folder itself, as they are, byte by byte; folders in it and names that begin with a dot
+    don't count. A zip of the same files has the same hash.
+
+    Raises:
+        TariffError: it is no folder and no zip, can't be read, or isn't a tariff (see load_tariff).
+    """
+    path = Path(path)
+    files = _files_of_zip(path) if path.is_file() else _files_of_folder(path)
+    with tempfile.TemporaryDirectory() as copy:
+        for name, contents in files.items():
+            (Path(copy) / name).write_bytes(contents)
+        try:
+            load_tariff(Path(copy))
+        except TariffError as error:
+            raise TariffError(str(error).replace(copy, str(path))) from error
+    ordered = sorted((name.encode("utf-8"), contents) for name, contents in files.items())
+    return keccak256(b"".join(keccak256(name) + keccak256(contents) for name, contents in ordered))
+
+
+def _files_of_folder(folder: Path) -> dict[str, bytes]:
+    try:
+        return {
+            path.name: path.read_bytes()
+            for path in folder.iterdir()
+            if path.is_file() and not path.name.startswith(".")
+        }
+    except OSError as error:
+        raise TariffError(
+            f"{folder}: expected a folder or a zip of GTFS files, came: {error}; check the path"
+        ) from error
+
+
+def _files_of_zip(path: Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if "/" not in name and not name.startswith(".")]
+            return {name: archive.read(name) for name in names}
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise TariffError(f"{path}: expected a zip of GTFS files, came: {error}; make it anew") from error
 
 
 def _checked_numbers(stations: tuple[Station, ...]) -> list[int]:

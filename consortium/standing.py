@@ -1,0 +1,166 @@
+"""How the consortium stands at one block: its members, their money, the rules in force. Facts alone; no network."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from consortium.errors import InputError
+from consortium.steps import Status
+from interline.money import format_yuan
+
+
+class Parameters(NamedTuple):
+    """What the members set by vote, in the order of `IClearinghouse.Parameters`. Fen and seconds."""
+
+    max_fare: int
+    grace: int
+    submission_window: int
+    dispute_time: int
+    answer_time: int
+    dispute_fee: int
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """A city that is or was a member. Addresses are checksummed, times Unix seconds."""
+
+    code: int
+    name: str
+    status: Status
+    admin: str
+    treasury: str
+    suspended_at: int
+    """Start of the present suspension or exit; 0 while it is active."""
+    exited_at: int
+    """0 unless it left or was expelled."""
+    frozen: bool
+    """Whether its admin froze the treasury."""
+    new_admin: str | None
+    new_admin_from: int
+    """When the proposed admin may accept; 0 if there is none."""
+    new_treasury: str | None
+    new_treasury_from: int
+
+    @property
+    def label(self) -> str:
+        """For people: `Hangzhou (3301)`."""
+        return f"{self.name} ({self.code})"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A city's money in one Clearinghouse, fen."""
+
+    balance: int
+    reserve: int
+    withdrawable: int
+    owes: int
+    """Arrears that it owes, in all."""
+    is_owed: int
+    """Arrears that it is owed, in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """One Clearinghouse."""
+
+    address: str
+    refunds: str
+    parameters: Parameters
+    pending: Parameters | None
+    """Set, but not in force yet."""
+    pending_from: int
+    """From when those hold; 0 if there are none."""
+    stopped_until: int
+    """0 if it never was stopped."""
+    stop_calls: int
+    stop_needed: int
+    stop_lapses: int
+    """When the calls for a stop lapse; 0 if there are none."""
+    predecessor: str | None
+    successor: str | None
+    closes_at: int
+    """0 as long as no successor is named."""
+    accounts: Mapping[int, Account]
+    """By the city's code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything at one block."""
+
+    block: int
+    now: int
+    """The block's time."""
+    consortium: str
+    registry: str
+    token: str
+    cities: Mapping[int, City]
+    """All that ever joined, by code, in the order in which they did."""
+    houses: tuple[House, ...]
+    """The deployment's Clearinghouse first, then its predecessors and successors, as far as votes named them."""
+
+    @property
+    def house(self) -> House:
+        """The deployment's Clearinghouse."""
+        return self.houses[0]
+
+    @property
+    def active(self) -> list[City]:
+        """The members that have a vote."""
+        return [city for city in self.cities.values() if city.status is Status.ACTIVE]
+
+    def city(self, who: str) -> City:
+        """The city of a name or code. Raises InputError where none is meant."""
+        for city in self.cities.values():
+            if who.casefold() in (city.name.casefold(), str(city.code)):
+                return city
+        known = ", ".join(city.label for city in self.cities.values())
+        raise InputError(
+            f"expected the name or code of a city that is or was a member, came {who!r}: there are {known}"
+        )
+
+    def label(self, code: int) -> str:
+        """For people: a city's name and code, or its code alone where it never was a member."""
+        return self.cities[code].label if code in self.cities else f"city {code}"
+
+    def house_at(self, address: str) -> House | None:
+        """The Clearinghouse at a checksummed address, if it is one of ours."""
+        return next((house for house in self.houses if house.address == address), None)
+
+    def contract_at(self, address: str) -> str | None:
+        """Which of our contracts is at a checksummed address; None for a stranger's."""
+        ours = {self.consortium: "Consortium", self.registry: "CityRegistry", self.token: "SettlementToken"}
+        ours |= {house.refunds: "Refunds" for house in self.houses}
+        ours |= {house.address: "Clearinghouse" for house in self.houses}
+        return ours.get(address)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `ape run consortium status --json`. Fen and Unix seconds."""
+        return {
+            "block": self.block,
+            "time": self.now,
+            "consortium": self.consortium,
+            "registry": self.registry,
+            "token": self.token,
+            "cities": [{**asdict(city), "status": city.status.name.lower()} for city in self.cities.values()],
+            "clearinghouses": [_house_json(house) for house in self.houses],
+        }
+
+
+def votes_needed(voters: int) -> int:
+    """Two thirds of so many voters, rounded up, at least 1."""
+    return max(1, (2 * voters + 2) // 3)
+
+
+def yuan(fen: int) -> str:
+    """Fen for people, with the currency."""
+    return f"{format_yuan(fen)} yuan"
+
+
+def _house_json(house: House) -> dict[str, Any]:
+    document = asdict(house)
+    document["parameters"] = house.parameters._asdict()
+    document["pending"] = None if house.pending is None else house.pending._asdict()
+    document["accounts"] = {str(code): asdict(account) for code, account in house.accounts.items()}
+    return document

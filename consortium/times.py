@@ -1,0 +1,66 @@
+"""Points and lengths of time as administrators write and read them. Inside they are Unix seconds."""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from consortium.errors import InputError
+from interline.cities import NO_END
+from issuer_client.durations import parse_duration
+
+_SECONDS: Final = re.compile(r"[0-9]{1,13}")
+_UNITS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+
+
+def parse_moment(text: str, now: int) -> int:
+    """A point in time, Unix seconds: `now`, `+7d` from now, Unix seconds, or ISO 8601 with its offset from UTC.
+
+    Args:
+        now: the chain's time.
+
+    Raises InputError where it is none of these.
+    """
+    if text == "now":
+        return now
+    if text.startswith("+"):
+        return now + parse_length(text[1:])
+    if _SECONDS.fullmatch(text):
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InputError(
+            f"expected a time such as 2026-12-01T00:00:00+08:00, +7d, now, or Unix seconds, came {text!r}: name its "
+            "offset from UTC"
+        )
+    return int(moment.timestamp())
+
+
+def parse_length(text: str) -> int:
+    """Seconds of a length of time such as 7d, 12h, 30m or 90s. Raises InputError where it is none."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InputError(f"{error}: write days as d, hours as h, minutes as m") from error
+
+
+def format_moment(seconds: int) -> str:
+    """A point in time for people: `2026-12-01 00:00:00 UTC`."""
+    if seconds >= NO_END:
+        return "no end"
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return f"second {seconds}"
+
+
+def format_length(seconds: int) -> str:
+    """A length of time for people: `30 days`, `1 hour 30 minutes`; at most its two largest units."""
+    parts = []
+    for unit, size in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count:,} {unit}{'' if count == 1 else 's'}")
+    return " ".join(parts[:2]) or "0 seconds"
