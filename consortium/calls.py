@@ -62,13 +62,15 @@ class DecodedCall:
 
 
 @cache
-def _contract(contract: str) -> Any:
-    return Web3().eth.contract(abi=load_abi(contract))
+def _function(contract: str, function: str) -> dict[str, Any]:
+    """The ABI's entry of a function; none of ours shares its name with another of its contract."""
+    return next(entry for entry in load_abi(contract) if entry["type"] == "function" and entry["name"] == function)
 
 
 def encode_call(contract: str, function: str, *arguments: Any) -> bytes:
     """Calldata of a function of one of our contracts."""
-    return bytes.fromhex(_contract(contract).encode_abi(function, arguments)[2:])
+    selector, types = _selector(_function(contract, function))
+    return selector + encode(types, arguments)
 
 
 def encode_constructor(contract: str, bytecode: str, *arguments: Any) -> bytes:
@@ -83,8 +85,7 @@ def encode_constructor(contract: str, bytecode: str, *arguments: Any) -> bytes:
 
 def decode_call(contract: str, function: str, data: bytes) -> tuple[Any, ...] | None:
     """The arguments of a call, None where the data is no call of that function."""
-    entry = next(e for e in load_abi(contract) if e["type"] == "function" and e["name"] == function)
-    selector, types = _selector(entry)
+    selector, types = _selector(_function(contract, function))
     if data[:4] != selector:
         return None
     try:
@@ -92,6 +93,16 @@ def decode_call(contract: str, function: str, data: bytes) -> tuple[Any, ...] | 
     except DecodingError:
         return None
     return arguments
+
+
+def decode_answer(contract: str, function: str, data: bytes) -> Any:
+    """What a function returned: its one value, or a tuple of them; addresses are checksummed.
+
+    Raises DecodingError where it can't have returned that.
+    """
+    types = [_type(output) for output in _function(contract, function)["outputs"]]
+    values = [checksummed(kind, value) for kind, value in zip(types, decode(types, data), strict=True)]
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +153,9 @@ def function_of(contract: str, data: bytes) -> DecodedCall | None:
         if encode(types, values) != data[4:]:
             return None
         shown = [checksummed(kind, value) for kind, value in zip(types, values, strict=True)]
-        return DecodedCall(entry["name"], dict(zip((p["name"] for p in entry["inputs"]), shown, strict=True)))
+        return DecodedCall(
+            entry["name"], dict(zip((p["name"].rstrip("_") for p in entry["inputs"]), shown, strict=True))
+        )
     return None
 
 

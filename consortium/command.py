@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,6 +19,7 @@ from ape.cli import ConnectedProviderCommand, verbosity_option
 from ape.exceptions import ApeException
 from rich.console import Console, RenderableType
 
+from consortium.accounts import Signers
 from consortium.chain import NODE_ERRORS, Chain
 from consortium.deployments import deployment_path
 from consortium.errors import ChainError, ConsortiumError
@@ -82,7 +84,7 @@ class ChainCommand(ConnectedProviderCommand):
         options.pop("provider_settings", None)
         path = deployment_path(options.pop("deployments"), options.pop("deployment"))
         with _connected(provider) as connected:
-            chain = Chain(connected, accounts, tell=lambda line: click.echo(line, err=True))
+            chain = Chain(connected, _signers, tell=lambda line: click.echo(line, err=True))
             answer: Answer = ctx.invoke(self.callback, chain=chain, path=path, **options)
             return answer
 
@@ -103,6 +105,12 @@ def common_options(function: _Function) -> _Function:
     ):
         function = option(function)
     return function
+
+
+@cache
+def _signers(local: bool) -> Signers:
+    """The accounts that can sign. Ape takes a second to derive its test accounts: once in a process is enough."""
+    return Signers(accounts, with_test_accounts=local)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,9 @@ logger = logging.getLogger(__name__)
 Bytecode = Callable[[str], str]
 """What the compiler made of a contract, in hexadecimal digits, by the contract's name."""
 _NAMES: Final = ("Consortium", "SettlementToken", "Clearinghouse")
-"""What is deployed, in its order; Consortium brings CityRegistry with it."""
+"""What is deployed, in its order."""
+_MADE_WITH: Final = (("Consortium", "registry", "CityRegistry"), ("Clearinghouse", "refunds", "Refunds"))
+"""Contracts that another's constructor makes, and the function that tells where."""
 _NO_PREDECESSOR: Final = "0x" + "00" * 20
 
 
@@ -113,9 +115,10 @@ def _with(chain: Chain, deployment: Deployment, name: str, receipt: Receipt) -> 
     if receipt.contract is None:
         raise ConsortiumError(f"expected transaction {receipt.transaction} to make {name}, it made no contract")
     deployment = deployment.plus(**{name: DeployedContract(receipt.contract, receipt.block, receipt.transaction)})
-    if name == "Consortium":
-        registry = chain.read("Consortium", receipt.contract, "registry", block=receipt.block)
-        deployment = deployment.plus(CityRegistry=DeployedContract(registry, receipt.block, receipt.transaction))
+    for maker, function, made in _MADE_WITH:
+        if name == maker:
+            address = chain.read(maker, receipt.contract, function, block=receipt.block)
+            deployment = deployment.plus(**{made: DeployedContract(address, receipt.block, receipt.transaction)})
     return deployment
 
 
@@ -126,6 +129,7 @@ def _require_wired(chain: Chain, deployment: Deployment) -> None:
         ("CityRegistry", "consortium", "Consortium"),
         ("Clearinghouse", "registry", "CityRegistry"),
         ("Clearinghouse", "token", "SettlementToken"),
+        ("Clearinghouse", "refunds", "Refunds"),
     ):
         came = chain.read(contract, deployment.address(contract), function)
         if came != deployment.address(expected):

@@ -31,13 +31,13 @@ class DeployedContract:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The contracts of one deployment; unfinished until all four are there."""
+    """The contracts of one deployment; unfinished until all five are there."""
 
     chain_id: int
     contracts: Mapping[str, DeployedContract]
 
     def address(self, contract: str) -> str:
-        """The checksummed address of one of the four contracts.
+        """The checksummed address of one of the contracts.
 
         Raises DeploymentError where it isn't deployed yet.
         """
@@ -114,7 +114,7 @@ def require_deployment(path: Path) -> Deployment:
         )
     if deployment.missing:
         raise DeploymentError(
-            f"{path}: expected all four contracts, {', '.join(deployment.missing)} is missing: "
+            f"{path}: expected all five contracts, {', '.join(deployment.missing)} is missing: "
             f"run `ape run deploy --deployment {path.stem}` again to finish it"
         )
     return deployment

@@ -116,9 +116,7 @@ class Standing:
             if who.casefold() in (city.name.casefold(), str(city.code)):
                 return city
         known = ", ".join(city.label for city in self.cities.values())
-        raise InputError(
-            f"expected the name or code of a city that is or was a member, came {who!r}: there are {known}"
-        )
+        raise InputError(f"expected the name or code of a city that is or was a member, came {who!r}: try {known}")
 
     def label(self, code: int) -> str:
         """For people: a city's name and code, or its code alone where it never was a member."""

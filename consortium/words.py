@@ -13,6 +13,7 @@ from consortium.steps import Status
 from consortium.times import format_length, format_moment
 
 STOP_LENGTH: Final = 3 * 86_400  # seconds
+_ADMIN, _TREASURY = -2, -1  # where the calls that name them do
 RESERVE_AFTER_EXIT: Final = 45 * 86_400  # seconds
 NAMED_AHEAD: Final = 30 * 86_400  # seconds: the least between naming a successor and closing
 
@@ -70,16 +71,21 @@ class _Case:
     target: str
     call: DecodedCall
 
-    def __getitem__(self, name: str) -> Any:
-        return self.call.arguments[name]
+    def __getitem__(self, index: int) -> Any:
+        return list(self.call.arguments.values())[index]
+
+    @property
+    def code(self) -> int:
+        """The city's code, which comes first wherever a call concerns one."""
+        return int(self[0])
 
     @property
     def city(self) -> City | None:
-        return self.standing.cities.get(self["city"])
+        return self.standing.cities.get(self.code)
 
     @property
     def label(self) -> str:
-        return self.standing.label(self["city"])
+        return self.standing.label(self.code)
 
     @property
     def house(self) -> House:
@@ -114,10 +120,10 @@ def _other(contract: str) -> Callable[[_Case], _Words]:
 def _admit(case: _Case) -> _Words:
     before = len(case.standing.active)
     effects = [
-        f"its admin is {case['admin']}, its treasury {case['treasury']}",
+        f"its admin is {case[_ADMIN]}, its treasury {case[_TREASURY]}",
         f"{before} members with a vote become {before + 1}; two thirds are then {votes_needed(before + 1)}",
     ]
-    return f"admits {case['name']} ({case['code']})", effects, _strange_keys(case)
+    return f"admits {case[1]} ({case.code})", effects, _strange_keys(case)
 
 
 def _suspend(case: _Case) -> _Words:
@@ -138,7 +144,7 @@ def _expel(case: _Case) -> _Words:
         "for good: the city can't be admitted again under its code",
         f"its balance stays its own; its reserve ends {format_length(RESERVE_AFTER_EXIT)} later",
     ]
-    account = case.standing.house.accounts.get(case["city"])
+    account = case.standing.house.accounts.get(case.code)
     if account is not None:
         effects.append(f"it holds {yuan(account.balance)}, owes {yuan(account.owes)}, is owed {yuan(account.is_owed)}")
     return f"expels {case.label}{_now(case.city)}", effects, []
@@ -146,11 +152,11 @@ def _expel(case: _Case) -> _Words:
 
 def _recover(case: _Case) -> _Words:
     city = case.city
-    effects = [f"its admin becomes {case['admin']}", f"its treasury becomes {case['treasury']}"]
+    effects = [f"its admin becomes {case[_ADMIN]}", f"its treasury becomes {case[_TREASURY]}"]
     if city is not None:
         effects = [
-            f"its admin: {_change(city.admin, case['admin'])}",
-            f"its treasury: {_change(city.treasury, case['treasury'])}",
+            f"its admin: {_change(city.admin, case[_ADMIN])}",
+            f"its treasury: {_change(city.treasury, case[_TREASURY])}",
         ]
     warnings = _strange_keys(case)
     return f"gives {case.label} another admin and another treasury", effects, warnings
@@ -160,13 +166,13 @@ def _strange_keys(case: _Case) -> list[str]:
     held = {
         address: f"the {role} of {city.label}"
         for city in case.standing.cities.values()
-        if city.code != case.call.arguments.get("city")
+        if city.code != case.code
         for role, address in (("admin", city.admin), ("treasury", city.treasury))
     }
     return [
-        f"{case[role]}, which becomes its {role}, is {held[case[role]]}"
-        for role in ("admin", "treasury")
-        if case[role] in held
+        f"{case[index]}, which becomes its {role}, is {held[case[index]]}"
+        for role, index in (("admin", _ADMIN), ("treasury", _TREASURY))
+        if case[index] in held
     ]
 
 
@@ -186,8 +192,8 @@ def _now(city: City | None) -> str:
 
 
 def _set_reserve(case: _Case) -> _Words:
-    new = case["amount"]
-    account = case.house.accounts.get(case["city"])
+    new = case[1]
+    account = case.house.accounts.get(case.code)
     if account is None:
         return f"sets the reserve of {case.label} to {yuan(new)}", [], []
     moves = "raises" if new > account.reserve else "lowers" if new < account.reserve else "leaves"
@@ -211,7 +217,7 @@ def _withdrawing(label: str, account: Account, reserve: int) -> str:
 
 
 def _set_parameters(case: _Case) -> _Words:
-    present, new = case.house.parameters, Parameters(*case["parameters"])
+    present, new = case.house.parameters, Parameters(*case[0])
     changes = [
         f"{words}: {show(getattr(present, field))} → {show(getattr(new, field))}"
         for field, words, show in PARAMETERS
@@ -258,15 +264,16 @@ def _resume(case: _Case) -> _Words:
 
 
 def _name_successor(case: _Case) -> _Words:
-    closes_at, now = case["closesAt"], case.standing.now
+    successor, closes_at = case[0], case[1]
+    now = case.standing.now
     ahead = format_length(closes_at - now) + " from now" if closes_at > now else "which is past"
     effects = [
         f"{case.target} closes at {format_moment(closes_at)}, {ahead}",
         "rides that begin before then settle there within their time; funds, refunds and disputes have no end",
         f"it has to be carried out by {format_moment(closes_at - NAMED_AHEAD)}",
     ]
-    warnings = [f"what the code at {case['successor']} does isn't known here: compare it before you vote"]
-    return f"names {case['successor']} as the Clearinghouse that takes over", effects, warnings
+    warnings = [f"what the code at {successor} does isn't known here: compare it before you vote"]
+    return f"names {successor} as the Clearinghouse that takes over", effects, warnings
 
 
 _WORDS: Final[Mapping[tuple[str, str], Callable[[_Case], _Words]]] = {
