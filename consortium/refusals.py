@@ -74,8 +74,9 @@ _SENTENCES: Final = {
     "NoSuchRide": "the batch has {rides} rides, none is number {index}",
     "RideWasRefused": "ride {index} was refused: there is nothing to correct",
     "AboveFare": "{left:yuan} of the fare are left, came {amount:yuan}",
+    "NothingLeft": "nothing of the fare of ride {index} is left",
     "AlreadyDisputed": "ride {index} was disputed before",
-    "DisputeTooLate": "the time for it ended at {until:time}",
+    "DisputeTooLate": "rides settled from {disputableFrom:time} on can be, this one settled at {settledAt:time}",
     "NotDisputed": "there is no open dispute of ride {index}",
     "AnswerTooLate": "the time for an answer ended at {until:time}",
     "AnswerStillPossible": "there is time for an answer until {until:time}",
@@ -86,6 +87,7 @@ _SENTENCES: Final = {
     # the token
     "ERC20InsufficientBalance": "{sender} has {balance:yuan} of tokens, {needed:yuan} are needed",
     "ERC20InsufficientAllowance": "{spender} may take {allowance:yuan}, {needed:yuan} are needed",
+    "ZeroBank": "the bank's address is zero",
     "NotBank": "only the settlement bank may",
 }
 """By the error's name, or its whole signature where two contracts mean different things by one name."""
@@ -118,7 +120,10 @@ def explain_revert(data: bytes) -> str:
     sentence = _SENTENCES.get(error.signature) or _SENTENCES.get(error.name)
     if sentence is None:
         return error.shown
-    return f"{error.shown}: {sentence.format(**{name: _Value(value) for name, value in error.arguments.items()})}"
+    try:
+        return f"{error.shown}: {sentence.format(**{name: _Value(value) for name, value in error.arguments.items()})}"
+    except (KeyError, IndexError, ValueError):  # a contract of another version, whose error has other arguments
+        return error.shown
 
 
 def has_sentence(name: str, signature: str) -> bool:

@@ -19,6 +19,8 @@ from consortium.words import PARAMETERS
 from interline.money import format_yuan
 
 _MONEY: Final = ("balance", "reserve", "owes")
+_WHOLE: Final = (*_MONEY, "city", "admin, treasury")
+"""Columns whose words stay together."""
 
 
 def deployment_table(deployed: Deployed) -> Table:
@@ -84,31 +86,21 @@ def outcome_tables(outcome: Outcome) -> list[RenderableType]:
     return shown
 
 
-def proposals_table(found: Sequence[ReadProposal], standing: Standing) -> Table:
-    """Proposals in plain words, a row each."""
-    table = _table("", "what it would do", "votes", "by", "state", right=("", "votes"))
-    table.title = "Proposals" if found else "No open proposal"
+def proposal_texts(found: Sequence[ReadProposal], standing: Standing, *, with_calls: bool = False) -> Text:
+    """Proposals in plain words."""
+    lines = [] if found else ["No open proposal"]
     for one in found:
         proposal = one.proposal
-        says = [one.reading.sentence, *one.reading.effects, *(f"! {line}" for line in one.reading.warnings)]
-        table.add_row(
-            str(proposal.id),
-            "\n".join(says),
-            f"{proposal.votes} of {proposal.votes_needed}",
-            ", ".join(standing.cities[code].name for code in proposal.approved_by),
-            proposal.says_when(standing.now),
-        )
-    return table
-
-
-def proposal_tables(one: ReadProposal, standing: Standing) -> list[RenderableType]:
-    """A proposal with its call."""
-    proposal = one.proposal
-    call = Text(
-        f"proposed by {standing.label(proposal.proposer)} at {format_moment(proposal.proposed_at)}\n"
-        f"call: {one.reading.call}\nto: {proposal.target}\ndata: 0x{proposal.data.hex()}"
-    )
-    return [proposals_table([one], standing), call]
+        approved = ", ".join(standing.cities[code].name for code in proposal.approved_by) or "nobody"
+        votes = f"{proposal.votes} of {proposal.votes_needed} votes, by {approved}"
+        lines += [f"Proposal {proposal.id} {one.reading.sentence}", *(f"  {line}" for line in one.reading.effects)]
+        lines += [f"  ! {line}" for line in one.reading.warnings]
+        lines += [f"  {proposal.state(standing.now)}: {votes}; {proposal.says_when(standing.now)}"]
+        if with_calls:
+            when = format_moment(proposal.proposed_at)
+            lines += [f"  proposed by {standing.label(proposal.proposer)} at {when}", f"  call: {one.reading.call}"]
+            lines += [f"  to: {proposal.target}", f"  data: 0x{proposal.data.hex()}"]
+    return Text("\n".join(lines))
 
 
 def status_tables(standing: Standing, found: Sequence[ReadProposal]) -> list[RenderableType]:
@@ -116,24 +108,26 @@ def status_tables(standing: Standing, found: Sequence[ReadProposal]) -> list[Ren
     return [
         _members_table(standing),
         *(_house_table(house, standing) for house in standing.houses),
-        proposals_table(found, standing),
+        proposal_texts(found, standing),
     ]
 
 
 def _members_table(standing: Standing) -> Table:
-    table = _table("city", "status", "admin", "treasury", "balance", "reserve", "owes", right=_MONEY)
+    table = _table("city", "status", "admin, treasury", *_MONEY, right=_MONEY)
     table.title = f"Members at block {standing.block}, {format_moment(standing.now)}"
     for city in standing.cities.values():
         account = standing.house.accounts[city.code]
-        admin, treasury = city.admin, city.treasury + (" FROZEN" if city.frozen else "")
-        if city.new_admin:
-            admin += f"\nfrom {format_moment(city.new_admin_from)}: {city.new_admin}"
-        if city.new_treasury:
-            treasury += f"\nfrom {format_moment(city.new_treasury_from)}: {city.new_treasury}"
+        keys = [city.admin, city.treasury + (" FROZEN" if city.frozen else "")]
+        for role, address, since in (
+            ("admin", city.new_admin, city.new_admin_from),
+            ("treasury", city.new_treasury, city.new_treasury_from),
+        ):
+            if address:
+                keys += [f"{role} from {format_moment(since)}:", f"  {address}"]
         status = city.status.name.lower()
-        since = f" since {format_moment(city.suspended_at)}" if city.suspended_at else ""
+        begun = f" since {format_moment(city.suspended_at)}" if city.suspended_at else ""
         money = (format_yuan(fen) for fen in (account.balance, account.reserve, account.owes))
-        table.add_row(city.label, status + since, admin, treasury, *money)
+        table.add_row(city.label, status + begun, "\n".join(keys), *money)
     return table
 
 
@@ -162,5 +156,5 @@ def _house_table(house: House, standing: Standing) -> Table:
 def _table(*headings: str, right: Sequence[str] = ()) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title_justify="left")
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left", no_wrap=heading in _MONEY)
+        table.add_column(heading, justify="right" if heading in right else "left", no_wrap=heading in _WHOLE)
     return table

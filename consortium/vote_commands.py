@@ -14,7 +14,7 @@ from consortium.command import Answer, ChainCommand, common_options
 from consortium.governing import checked_address
 from consortium.proposals import ReadProposal
 from consortium.standing import Parameters
-from consortium.tables import proposal_tables, proposals_table
+from consortium.tables import proposal_texts
 from consortium.times import format_moment, parse_moment
 from consortium.words import NAMED_AHEAD
 
@@ -187,7 +187,7 @@ def proposals(chain: Chain, path: Path, all_of_them: bool) -> Answer:
     desk = open_desk(chain, path)
     found = desk.proposals(all_of_them=all_of_them)
     document = [one.to_json(desk.standing) for one in found]
-    return Answer(document, [proposals_table(found, desk.standing)], _loud(found))
+    return Answer(document, [proposal_texts(found, desk.standing)], _loud(found))
 
 
 @click.command(cls=ChainCommand)
@@ -197,7 +197,7 @@ def show(chain: Chain, path: Path, number: int) -> Answer:
     """Show a proposal: what it would do, who approved it, what it waits for, and its call."""
     desk = open_desk(chain, path)
     one = desk.proposal(number)
-    return Answer(one.to_json(desk.standing), proposal_tables(one, desk.standing), _loud([one]))
+    return Answer(one.to_json(desk.standing), [proposal_texts([one], desk.standing, with_calls=True)], _loud([one]))
 
 
 @click.command(cls=ChainCommand)

@@ -141,10 +141,10 @@ def admin_of(name: str) -> str:
 # ---------------------------------------------------------------- deploy
 
 
-def test_deploying_writes_where_the_four_contracts_are(consortium: Network, deployed: Ended) -> None:
+def test_deploying_writes_where_the_five_contracts_are(consortium: Network, deployed: Ended) -> None:
     file = json.loads((consortium.deployments / "local.json").read_text())
     assert file["chain_id"] == 1337
-    assert set(file["contracts"]) == {"Clearinghouse", "CityRegistry", "Consortium", "SettlementToken"}
+    assert set(file["contracts"]) == {"Clearinghouse", "CityRegistry", "Consortium", "Refunds", "SettlementToken"}
     for name, contract in file["contracts"].items():
         receipt = consortium.web3.eth.get_transaction_receipt(contract["transaction"])
         assert receipt["status"] == 1
