@@ -64,6 +64,7 @@ def write_local_city(
         "database": "tickets.db",
         "wallet": "wallet.db",
         "cities": os.path.relpath(city.path.parent, out),
+        "rpc": rpc,
     }
     for name, fields in (("gate.toml", gate), ("issuer.toml", issuer)):
         lines = [f"{key} = {json.dumps(value)}\n" for key, value in fields.items()]  # TOML writes both as JSON does
