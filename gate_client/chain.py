@@ -1,6 +1,7 @@
 """The gate's only way to the network: the Clearinghouse and its registry, through web3.
 
-Importing web3 takes long, so this module is imported by `sync` and `submit` alone, never by `scan`.
+Importing web3 takes long, so this module is imported by `sync`, `submit` and what has to do with disputes and refunds,
+never by `scan`.
 """
 
 from __future__ import annotations
@@ -35,12 +36,16 @@ from gate_client.settlement import (
     BatchRecord,
     Log,
     Receipt,
+    RefundCall,
+    Settlement,
     SignedTransaction,
     TransactionState,
 )
-from gate_client.trust_list import CityStatus, TrustedCity, TrustedKey
+from gate_client.trust_list import PROTOCOL_TIMES, CityStatus, EvidenceTimes, TrustedCity, TrustedKey
 from interline.contracts import load_abi
+from interline.disputes import RIDE_DISPUTED, Case, Evidence, RideDispute, RideFacts, Stage, read_dispute
 from interline.domain import Domain
+from interline.settlements import ChainLog, batch_bytes
 from interline.signatures import address_of, to_checksum
 
 REQUEST_TIMEOUT = 20.0
@@ -66,6 +71,7 @@ class Chain:
         self._web3 = web3 or _connect(rpc)
         self._contract = self._at("Clearinghouse", _address(clearinghouse))
         self._registry_contract: Contract | None = None
+        self._refunds_contract: Contract | None = None
         self._errors = _custom_errors()
         self._chain_id: int | None = None
 
@@ -169,6 +175,15 @@ class Chain:
         logs = self._logs(registry, topics, from_block, to_block)
         return frozenset((int.from_bytes(log.topics[1], "big"), int.from_bytes(log.data, "big")) for log in logs)
 
+    def evidence_times(self, block: int) -> EvidenceTimes:
+        """How long a ride can be submitted, disputed and answered for, as of one block; the protocol's times of a
+        Clearinghouse that has none of its own."""
+        return EvidenceTimes(
+            submission=self._asked("submissionWindow", block) or PROTOCOL_TIMES.submission,
+            dispute=self._asked("disputeTime", block) or PROTOCOL_TIMES.dispute,
+            answer=self._asked("answerTime", block) or PROTOCOL_TIMES.answer,
+        )
+
     # ------------------------------------------------------------ for settling
 
     def batch_record(self, batch_id: bytes) -> BatchRecord | None:
@@ -205,7 +220,7 @@ class Chain:
 
     def sign_settle(self, private_key: bytes, batch: bytes, signature: bytes, gas: int) -> SignedTransaction:
         """A transaction that calls `settle`, with the account's next nonce."""
-        return self._sign(private_key, "settle", (batch, signature), gas)
+        return self._sign(private_key, self._contract, "settle", (batch, signature), gas)
 
     def owing_cities(self, creditor: int) -> list[int]:
         """The cities that owe this one arrears and have funds to pay from."""
@@ -221,7 +236,7 @@ class Chain:
 
     def sign_pay_arrears(self, private_key: bytes, debtor: int, creditor: int) -> SignedTransaction:
         """A transaction that calls `payArrears`, with the account's next nonce."""
-        return self._sign(private_key, "payArrears", (debtor, creditor), PAY_ARREARS_GAS)
+        return self._sign(private_key, self._contract, "payArrears", (debtor, creditor), PAY_ARREARS_GAS)
 
     def send(self, transaction: SignedTransaction) -> None:
         """Send a signed transaction; one that the node has already is as good as sent.
@@ -255,6 +270,103 @@ class Chain:
             logs = [_decoded(log) for log in receipt["logs"] if log["address"] == ours]
             return Receipt(TransactionState.SUCCEEDED, tuple(logs))
 
+    # ------------------------------------------------------------ for disputes and refunds
+
+    def refunds(self) -> bytes | None:
+        """The address of the contract that refunds its rides; None of a Clearinghouse that has none."""
+        if self._refunds_contract is None:
+            address = self._asked("refunds", None)
+            if address is None or not int(address, 16):
+                return None
+            self._refunds_contract = self._at("Refunds", address)
+        return _bytes(self._refunds_contract.address)
+
+    def disputes(self, operator: int, from_block: int, to_block: int) -> list[RideDispute]:
+        """The disputes of an operator's rides that were opened in these blocks, both included, in the chain's order."""
+        topics: list[Any] = [_hex(RIDE_DISPUTED), None, None, _hex(operator.to_bytes(32, "big"))]
+        if (refunds := self.refunds()) is None:
+            return []
+        return [read_dispute(_placed(log)) for log in self._raw_logs(_address(refunds), topics, from_block, to_block)]
+
+    def case(self, batch_id: bytes, index: int) -> Case:
+        """Where the dispute of a ride stands, and what was refunded of it."""
+        with self._translated():
+            found = self._refunding().functions.caseOf(batch_id, index).call()
+            issuer, operator, fare, refunded, fee, answer_until, stage = found
+            return Case(issuer, operator, fare, refunded, fee, answer_until, Stage(stage))
+
+    def answer_gas(self, sender: bytes, batch_id: bytes, index: int, facts: RideFacts, evidence: Evidence) -> int:
+        """Try `answer` without sending it; the gas that it takes.
+
+        Raises:
+            ChainRefusalError: the contract refuses it.
+        """
+        return self._gas(sender, "answer", _answer(batch_id, index, facts, evidence))
+
+    def sign_answer(
+        self, private_key: bytes, batch_id: bytes, index: int, facts: RideFacts, evidence: Evidence, gas: int
+    ) -> SignedTransaction:
+        """A transaction that calls `answer`, with the account's next nonce."""
+        return self._sign(private_key, self._refunding(), "answer", _answer(batch_id, index, facts, evidence), gas)
+
+    def treasury(self, city: int) -> bytes:
+        """The address of a city's treasury, 20 bytes."""
+        with self._translated():
+            return _bytes(self._registry().functions.city(city).call()[3])
+
+    def batch_bytes(self, settlement: Settlement) -> bytes:
+        """The bytes of a settled batch, from its transaction.
+
+        Raises:
+            SettlementError: they aren't in the transaction's input.
+        """
+        with self._translated():
+            try:
+                data = bytes(self._web3.eth.get_transaction(HexBytes(settlement.tx))["input"])
+            except TransactionNotFound:
+                raise ChainError(
+                    f"{self.rpc} hasn't the transaction {_hex(settlement.tx)} of the batch; use a node that keeps all"
+                ) from None
+        return batch_bytes(data, settlement.batch_id)
+
+    def refund_call(self, refund: RefundCall) -> tuple[bytes, bytes]:
+        """The contract (20 bytes) and the data of a transaction that makes a refund, for an account that signs it
+        somewhere else."""
+        contract = self._refunding()
+        data = contract.encode_abi("refund", args=refund.arguments)
+        return _bytes(contract.address), bytes.fromhex(data[2:])
+
+    def refund_gas(self, sender: bytes, refund: RefundCall) -> int:
+        """Try a refund without sending it; the gas that it takes.
+
+        Raises:
+            ChainRefusalError: the contract refuses it.
+        """
+        return self._gas(sender, "refund", refund.arguments)
+
+    def sign_refund(self, private_key: bytes, refund: RefundCall, gas: int) -> SignedTransaction:
+        """A transaction that makes a refund, with the account's next nonce."""
+        return self._sign(private_key, self._refunding(), "refund", refund.arguments, gas)
+
+    def under_way(self, account: bytes) -> int:
+        """How many transactions of an account (20 bytes) the node holds that are in no block yet."""
+        with self._translated():
+            count = self._web3.eth.get_transaction_count
+            return int(count(_address(account), "pending")) - int(count(_address(account), "latest"))
+
+    def _refunding(self) -> Contract:
+        if self.refunds() is None or self._refunds_contract is None:
+            raise ChainError(
+                f"{_address(self.clearinghouse)}: expected a Clearinghouse with a contract for refunds, came one "
+                f"without; correct clearinghouse in gate.toml"
+            )
+        return self._refunds_contract
+
+    def _gas(self, sender: bytes, function: str, arguments: Sequence[object]) -> int:
+        call = self._refunding().functions[function](*arguments)
+        with self._translated():
+            return int(call.estimate_gas({"from": _address(sender), "gasPrice": Wei(0)}))
+
     # ------------------------------------------------------------ internals
 
     def _at(self, name: str, address: ChecksumAddress) -> Contract:
@@ -275,8 +387,13 @@ class Chain:
         return TrustedCity(code, name, CityStatus(status), tuple(keys))
 
     def _logs(self, address: ChecksumAddress, topics: list[Any], from_block: int, to_block: int) -> list[Log]:
+        return [_decoded(log) for log in self._raw_logs(address, topics, from_block, to_block)]
+
+    def _raw_logs(
+        self, address: ChecksumAddress, topics: list[Any], from_block: int, to_block: int
+    ) -> list[LogReceipt]:
         """Logs of a long range, in pieces that get smaller where a node finds them too large."""
-        logs: list[Log] = []
+        logs: list[LogReceipt] = []
         chunk = LOG_CHUNK
         start = from_block
         while start <= to_block:
@@ -298,19 +415,21 @@ class Chain:
                     raise
                 chunk = max(chunk // 10, LOG_CHUNK_LEAST)
                 continue
-            logs.extend(_decoded(log) for log in found)
+            logs.extend(found)
             start = end + 1
         return logs
 
-    def _sign(self, private_key: bytes, function: str, arguments: Sequence[object], gas: int) -> SignedTransaction:
+    def _sign(
+        self, private_key: bytes, contract: Contract, function: str, arguments: Sequence[object], gas: int
+    ) -> SignedTransaction:
         with self._translated():
             if self._chain_id is None:
                 self._chain_id = self._web3.eth.chain_id
             sender = _address(address_of(private_key))
             signed = Account.sign_transaction(
                 {
-                    "to": _address(self.clearinghouse),
-                    "data": self._contract.encode_abi(function, args=arguments),
+                    "to": contract.address,
+                    "data": contract.encode_abi(function, args=arguments),
                     "value": 0,
                     "gas": gas,
                     "gasPrice": self._gas_price(sender, gas),
@@ -372,7 +491,7 @@ def _connect(rpc: str) -> Web3:
 
 def _custom_errors() -> Mapping[bytes, tuple[str, list[str]]]:
     found: dict[bytes, tuple[str, list[str]]] = {}
-    for entry in load_abi("Clearinghouse"):
+    for entry in (entry for contract in ("Clearinghouse", "Refunds") for entry in load_abi(contract)):
         if entry["type"] == "error":
             types = [str(argument["type"]) for argument in entry["inputs"]]
             selector = bytes(Web3.keccak(text=f"{entry['name']}({','.join(types)})"))[:4]
@@ -394,6 +513,27 @@ def _hex(data: bytes) -> str:
 
 def _decoded(log: LogReceipt) -> Log:
     return Log(tuple(map(bytes, log["topics"])), bytes(log["data"]), bytes(log["transactionHash"]))
+
+
+def _placed(log: LogReceipt) -> ChainLog:
+    return ChainLog(
+        address=_bytes(log["address"]),
+        topics=tuple(map(bytes, log["topics"])),
+        data=bytes(log["data"]),
+        block=int(log["blockNumber"]),
+        block_hash=bytes(log["blockHash"]),
+        tx=bytes(log["transactionHash"]),
+        place=int(log["logIndex"]),
+    )
+
+
+def _answer(batch_id: bytes, index: int, facts: RideFacts, evidence: Evidence) -> tuple[object, ...]:
+    return (
+        batch_id,
+        index,
+        (facts.ticket_hash, facts.rider, facts.entered_at, facts.exited_at),
+        (evidence.x, evidence.y, evidence.entry_signature, evidence.exit_signature),
+    )
 
 
 def _rpc_message(error: Web3RPCError) -> str:

@@ -5,7 +5,6 @@ Whatever can't be done is one line on standard error and exit status 2; a traceb
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 import sys
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gate_client.config import GateConfig, load_config
+from gate_client.commands import EXIT_CANNOT_WORK, ask_password, fail, print_document
+from gate_client.config import load_config
+from gate_client.dispute_commands import COMMANDS
 from gate_client.errors import ConfigError, GateError, PictureError
 from interline.errors import InterlineError
 from interline.signatures import to_checksum
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 EXIT_ACCEPTED = 0
 EXIT_REFUSED = 1
-EXIT_CANNOT_WORK = 2
 
 STANDARD_INPUT = "-"
 
@@ -37,22 +37,17 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (GateError, InterlineError) as error:
-            _fail(str(error))
+            fail(str(error))
         except sqlite3.Error as error:
-            _fail(f"the journal: {error}")
+            fail(f"the journal: {error}")
         except BrokenPipeError:
             # Who was reading has gone; keep Python from complaining once more on its way out.
             sys.stdout = None
-            _fail("nobody reads standard output any more")
+            fail("nobody reads standard output any more")
         except OSError as error:
-            _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
+            fail(f"{error.filename or 'the system'}: {error.strerror or error}")
         except (KeyboardInterrupt, click.Abort):
-            _fail("interrupted")
-
-
-def _fail(message: str) -> None:
-    click.echo(f"error: {message}", err=True)
-    raise click.exceptions.Exit(EXIT_CANNOT_WORK)
+            fail("interrupted")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,6 +71,10 @@ def main(ctx: click.Context, config_path: Path, verbose: bool) -> None:
         level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr
     )
     ctx.obj = config_path
+
+
+for command in COMMANDS:
+    main.add_command(command)
 
 
 @main.command()
@@ -106,7 +105,7 @@ def sync(config_path: Path, as_json: bool) -> None:
         )
     config.trust_list.parent.mkdir(parents=True, exist_ok=True)
     replace_trust_list(config.trust_list, trust)
-    _print_document(output.trust_list_document(trust)) if as_json else output.show_trust_list(trust)
+    print_document(output.trust_list_document(trust)) if as_json else output.show_trust_list(trust)
 
 
 @main.command()
@@ -187,7 +186,7 @@ def submit(config_path: Path, as_json: bool, retry_rejected: bool, every: float 
     from gate_client import session
 
     config = load_config(config_path)
-    key = session.unlock(config, _ask_password)
+    key = session.unlock(config, ask_password)
     show = _print_report_json if as_json else _print_report
     if every is not None:
         session.watch(config, key, every=every, retry_rejected=retry_rejected, show=show)
@@ -195,7 +194,7 @@ def submit(config_path: Path, as_json: bool, retry_rejected: bool, every: float 
     report = session.submit(config, key, timeout=timeout, retry_rejected=retry_rejected)
     show(report)
     if report.problem:
-        _fail(report.problem)
+        fail(report.problem)
     raise click.exceptions.Exit(report.exit_code)
 
 
@@ -211,7 +210,7 @@ def status(config_path: Path, as_json: bool) -> None:
     from gate_client.status import read_status
 
     document = read_status(load_config(config_path))
-    _print_document(document) if as_json else output.show_status(document)
+    print_document(document) if as_json else output.show_status(document)
 
 
 def _scan_all(gate: Gate, images: Iterable[str], texts: Iterable[str]) -> Iterator[Answer | None]:
@@ -245,26 +244,10 @@ def _print_answer(answer: Answer, as_json: bool) -> None:
 
 
 def _print_report_json(report: Any) -> None:
-    _print_document(report.to_document())
+    print_document(report.to_document())
 
 
 def _print_report(report: Any) -> None:
     from gate_client import output
 
     output.show_report(report)
-
-
-def _print_document(document: dict[str, object]) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False))
-    sys.stdout.flush()
-
-
-def _ask_password(config: GateConfig) -> str:
-    try:
-        return str(click.prompt(f"Password of {config.keystore}", hide_input=True, err=True))
-    except (click.Abort, AttributeError):  # a closed standard input has no lines to read
-        if sys.stdin is not None and sys.stdin.isatty():
-            raise
-        raise ConfigError(
-            f"nobody gave the password of {config.keystore}; set GATE_KEYSTORE_PASSWORD, or run this at a terminal"
-        ) from None

@@ -53,3 +53,7 @@ class StaleNonceError(ChainError):
 
 class SubmissionError(GateError):
     """Batches can't be signed, sent or read back; they wait in the journal."""
+
+
+class RefundError(GateError):
+    """A refund that can't be made; nothing was sent, or what was is named."""

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from gate_client.errors import ChainError, StaleNonceError
-from gate_client.settlement import SettlementChain, SignedTransaction
+from gate_client.settlement import SignedTransaction
 
 NONCE_ATTEMPTS = 8
 
 
+class SendingChain(Protocol):
+    """What sending needs of a chain."""
+
+    def send(self, transaction: SignedTransaction) -> None:
+        """Send it; raises StaleNonceError where another transaction has taken its nonce."""
+        ...
+
+
 def send_signed(
-    chain: SettlementChain,
+    chain: SendingChain,
     sign: Callable[[], SignedTransaction],
     before_sending: Callable[[bytes], None] = lambda tx: None,
 ) -> bytes:
@@ -31,4 +40,4 @@ def send_signed(
         except StaleNonceError:
             continue
         return transaction.hash
-    raise ChainError(f"{NONCE_ATTEMPTS} transactions of this account lost their nonce to others; run submit again")
+    raise ChainError(f"{NONCE_ATTEMPTS} transactions of this account lost their nonce to others; run it again")

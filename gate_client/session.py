@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from gate_client.arrears import ArrearsCollector
@@ -46,19 +47,20 @@ class _Session:
             lane.submitter.retry_rejected()
 
 
-def unlock(config: GateConfig, ask: Callable[[GateConfig], str]) -> bytes:
-    """The submitter's private key; the password comes from the environment, or from `ask`.
+def unlock(config: GateConfig, ask: Callable[[Path, str], str]) -> bytes:
+    """The submitter's private key; the password comes from the environment, or from `ask`, which gets the keystore and
+    the variable that isn't set.
 
     Raises:
         ConfigError: the settings name no keystore.
         KeystoreError: it can't be read, or the password is wrong.
     """
     if config.keystore is None:
-        raise ConfigError("keystore is missing in gate.toml: submit needs the submitter's")
+        raise ConfigError("keystore is missing in gate.toml: submit and answer need the submitter's")
     if not config.keystore.exists():
         raise ConfigError(f"{config.keystore}: no such keystore; correct keystore in gate.toml")
     password = os.environ.get(PASSWORD_VARIABLE)
-    return load_keystore(config.keystore, ask(config) if password is None else password)
+    return load_keystore(config.keystore, ask(config.keystore, PASSWORD_VARIABLE) if password is None else password)
 
 
 def submit(config: GateConfig, private_key: bytes, *, timeout: float, retry_rejected: bool) -> Report:
@@ -92,7 +94,7 @@ def watch(
     """
     stop = threading.Event()
     require_journal(config.journal, config.trust_list)
-    with _stopped_by_signals(stop), _alone(config, 0):
+    with stopped_by_signals(stop), _alone(config, 0):
         waits = back_off()
         retry = retry_rejected
         while not stop.is_set():
@@ -178,7 +180,9 @@ def _alone(config: GateConfig, patience: float) -> Iterator[None]:
 
 
 @contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Set an event on SIGTERM and SIGINT, for as long as the block runs."""
+
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
 

@@ -77,6 +77,21 @@ class SignedTransaction:
     raw: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class RefundCall:
+    """The arguments of a refund: the batch, its refused rides (`index (2) || reason (1)` each), the ride, and fen."""
+
+    batch: bytes
+    refused: bytes
+    index: int
+    amount: int
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """As the contract takes them."""
+        return (self.batch, self.refused, self.index, self.amount)
+
+
 class SettlementChain(Protocol):
     """What the submitter needs of a chain; :class:`gate_client.chain.Chain` is the real one.
 

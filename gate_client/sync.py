@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gate_client.errors import ChainError, ChainUnavailableError, TrustListError
 from gate_client.line import Line, LinkedChain, find_line
-from gate_client.trust_list import CityStatus, TrustedCity, TrustedTariff, TrustList
+from gate_client.trust_list import CityStatus, EvidenceTimes, TrustedCity, TrustedTariff, TrustList
 from interline.tariff import Tariff
 
 _log = logging.getLogger(__name__)
@@ -34,6 +34,10 @@ class RegistryChain(LinkedChain, Protocol):
 
     def registry_deployed_at(self) -> int:
         """The registry's first block with anything to read: those before the Clearinghouse's count, too."""
+        ...
+
+    def evidence_times(self, block: int) -> EvidenceTimes:
+        """How long codes may be asked for."""
         ...
 
     def revoked(self, operator: int, from_block: int, to_block: int) -> frozenset[tuple[int, int]]:
@@ -100,7 +104,14 @@ def _read(start: RegistryChain, operator: int, tariff: Tariff, old: TrustList | 
         tariff=trusted_tariff,
         predecessors=line.predecessors,
         revoked_from=first,
+        evidence_for=_evidence_for(chain, line, block, old),
     )
+
+
+def _evidence_for(chain: RegistryChain, line: Line, block: int, old: TrustList | None) -> int:
+    """The longest of all Clearinghouses; never less than before, for disputes keep the times they were opened with."""
+    times = [chain.at(domain.clearinghouse).evidence_times(block).total for domain in line.domains]
+    return max(*times, 0 if old is None else old.evidence_for or 0)
 
 
 def _lends(old: TrustList, line: Line, operator: int, first: int) -> bool:

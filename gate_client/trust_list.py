@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Final
 
 from gate_client.errors import TrustListError
 from gate_client.files import locked, write_durably
@@ -61,12 +62,34 @@ class TrustedTariff:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceTimes:
+    """How long after its end a ride may be submitted, then disputed, and then answered for, in seconds."""
+
+    submission: int
+    dispute: int
+    answer: int
+
+    @property
+    def total(self) -> int:
+        """How long after a ride its codes may be asked for, if an emergency stop delayed it, too; seconds."""
+        return self.submission + DELAYED_BY_STOPS + self.dispute + self.answer
+
+
+DELAYED_BY_STOPS: Final = 6 * 86_400
+"""Seconds by which a ride may settle later than its submission window: a stop of 3 days, and 3 days after it."""
+
+PROTOCOL_TIMES: Final = EvidenceTimes(submission=30 * 86_400, dispute=30 * 86_400, answer=10 * 86_400)
+"""Those that protocol sections 6 and 8 give."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrustList:
     """The state of the consortium at one block, as far as one operator's gates need it.
 
     `domain` is the newest Clearinghouse's; `predecessors` are those before it, the nearest first. `block_time` is in
     Unix seconds; `revoked` holds (issuer, serial) of tickets for this operator, in whichever domain, that were revoked
-    from block `revoked_from` on (None: not known).
+    from block `revoked_from` on (None: not known). `evidence_for` is how long after a ride its codes may be asked for,
+    in seconds: the longest of any sync of any Clearinghouse of the line (None: no sync has asked).
     """
 
     domain: Domain
@@ -78,6 +101,7 @@ class TrustList:
     tariff: TrustedTariff
     predecessors: tuple[Predecessor, ...] = ()
     revoked_from: int | None = None
+    evidence_for: int | None = None
 
     @property
     def line(self) -> Line:
@@ -117,6 +141,7 @@ class TrustList:
             "cities": [_city_document(city) for city in self.cities],
             "revoked": revoked,
             "revoked_from": self.revoked_from,
+            "evidence_for": self.evidence_for,
             "tariff": {
                 "digest": self.tariff.digest,
                 "highest_fare": self.tariff.highest_fare,
@@ -139,7 +164,7 @@ class TrustList:
             elif document["version"] != _VERSION:
                 raise ValueError(f"expected version {_VERSION}, found {document['version']!r}")
             chain_id = _whole(document["chain_id"])
-            since = document["revoked_from"]
+            since, evidence_for = document["revoked_from"], document.get("evidence_for")
             return cls(
                 domain=Domain(chain_id, parse_address(document["clearinghouse"])),
                 operator=_whole(document["operator"]),
@@ -154,6 +179,7 @@ class TrustList:
                 tariff=_tariff(document["tariff"]),
                 predecessors=tuple(_predecessor(chain_id, before) for before in document["predecessors"]),
                 revoked_from=None if since is None else _whole(since),
+                evidence_for=None if evidence_for is None else _whole(evidence_for),
             )
         except KeyError as error:
             raise TrustListError(f"{error} is missing") from None

@@ -9,10 +9,12 @@ import pytest
 from gate_client.errors import ChainError, ChainUnavailableError, TrustListError
 from gate_client.line import Links, Predecessor
 from gate_client.sync import OVERLAP, make_trust_list
-from gate_client.trust_list import CityStatus, TrustedCity, TrustList
+from gate_client.trust_list import DELAYED_BY_STOPS, CityStatus, EvidenceTimes, TrustedCity, TrustList
 from interline.domain import Domain
 from interline.tariff import Tariff
 from tests.unit.gate.conftest import NOW
+
+TIMES = EvidenceTimes(submission=20 * 86_400, dispute=7 * 86_400, answer=3 * 86_400)
 
 
 @dataclass
@@ -25,6 +27,7 @@ class FakeRegistry:
     failures: list[Exception] = field(default_factory=list)
     asked: list[tuple[int, int, int]] = field(default_factory=list)
     start: Domain | None = None
+    times: EvidenceTimes = TIMES
 
     @property
     def clearinghouse(self) -> bytes:
@@ -58,6 +61,10 @@ class FakeRegistry:
         assert block == self.state.block
         return self.highest
 
+    def evidence_times(self, block: int) -> EvidenceTimes:
+        assert block == self.state.block
+        return self.times
+
     def registry_deployed_at(self) -> int:
         return self.deployed
 
@@ -68,7 +75,9 @@ class FakeRegistry:
 
 @pytest.fixture
 def registry(trust: TrustList) -> FakeRegistry:
-    return FakeRegistry(replace(trust, block=50_000, revoked=frozenset({(3100, 9)}), revoked_from=3))
+    return FakeRegistry(
+        replace(trust, block=50_000, revoked=frozenset({(3100, 9)}), revoked_from=3, evidence_for=TIMES.total)
+    )
 
 
 def test_the_list_is_what_the_chain_says_at_its_newest_block(registry: FakeRegistry, hangzhou_tariff: Tariff) -> None:
@@ -91,6 +100,19 @@ def test_an_old_list_of_another_domain_lends_nothing(
     old = replace(trust, domain=Domain(1, bytes(20)), revoked_from=3, revoked=frozenset({(3203, 4)}))
     assert make_trust_list(registry, 3301, hangzhou_tariff, old).revoked == {(3100, 9)}
     assert registry.asked == [(3301, 3, 50_000)]
+
+
+class TestHowLongEvidenceIsKept:
+    def test_it_is_the_sum_of_all_times_and_of_what_stops_may_delay(self) -> None:
+        assert TIMES.total == 30 * 86_400 + DELAYED_BY_STOPS
+
+    @pytest.mark.parametrize("days", [1, -1])
+    def test_it_never_gets_shorter_for_disputes_keep_the_times_they_were_opened_with(
+        self, registry: FakeRegistry, trust: TrustList, hangzhou_tariff: Tariff, days: int
+    ) -> None:
+        before = TIMES.total + days * 86_400
+        new = make_trust_list(registry, 3301, hangzhou_tariff, replace(trust, evidence_for=before))
+        assert new.evidence_for == max(before, TIMES.total)
 
 
 class TestSuccession:
