@@ -62,8 +62,8 @@ class Standing(StrEnum):
 class Review:
     """A dispute as it was found.
 
-    `ride` is None where the journal doesn't have it; `gas` what an answer takes, if it was tried; `problem` says why there
-    is no evidence, or no answer, and what to do.
+    `ride` is None where the journal doesn't have it; `gas` what an answer takes, if it was tried; `problem` says why
+    there is no evidence, or no answer, and what to do.
     """
 
     domain: Domain
