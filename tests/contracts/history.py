@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from interline.batch import Batch
 from interline.domain import Domain
 from interline.reasons import RideReason
 from interline.signatures import parse_address, to_checksum
+from tests.contracts.corrections import list_of
 from tests.contracts.node import Call, Error, Event, Receipt, Reverted, reverts
 from tests.contracts.random_rides import ROLES
 from tests.contracts.story import (
@@ -33,7 +35,21 @@ from tests.contracts.story import (
     deploy,
     found_consortium,
 )
-from tests.reference import BatchRefused, Cause, IssuerKey, Ledger, Members, Parameters, Settlement
+from tests.reference import (
+    Answer,
+    BatchRefused,
+    Case,
+    Cause,
+    Corrections,
+    IssuerKey,
+    Ledger,
+    Members,
+    Named,
+    NotAllowed,
+    Parameters,
+    Posted,
+    Settlement,
+)
 from tests.reference.invariants import Books, Statement, broken
 from tests.reference.members import NO_END
 
@@ -49,6 +65,7 @@ ERRORS = {
     Cause.NOT_A_MEMBER: {"OperatorNotMember"},
     Cause.NOT_A_SUBMITTER: {"NotSubmitter"},
     Cause.ALREADY_SETTLED: {"BatchAlreadySettled"},
+    Cause.STOPPED: {"SettlementIsStopped"},
 }
 """The contract's errors for each cause of the reference."""
 
@@ -70,7 +87,7 @@ def found(world: World) -> History:
         member.submitters.add(parse_address(city.submitter))
         fresh.token.mint(city.treasury, ALL_THE_MONEY, sender=BANK_ACCOUNT)
         fresh.token.approve(clearinghouse, ALL_THE_MONEY, sender=city.treasury)
-    return History(fresh, Ledger(domain, members), now=NOON)
+    return History(fresh, Corrections(Ledger(domain, members)), now=NOON)
 
 
 @dataclass
@@ -78,17 +95,25 @@ class History:
     """Both sides, the time, and what has happened so far."""
 
     world: World
-    ledger: Ledger
+    corrections: Corrections
     now: int
     statement: Statement = field(default_factory=Statement)
     sent: list[tuple[bytes, bytes]] = field(default_factory=list)
     """(batch, signature) of all batches that were settled, for somebody to send again."""
+    settled_batches: list[tuple[Batch, bytes]] = field(default_factory=list)
+    """Those of which a ride settled, with the list of their refused rides."""
+    refusals: Counter[str] = field(default_factory=Counter)
+    """Why corrections were refused."""
     reasons: Counter[RideReason] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
     acts: Counter[str] = field(default_factory=Counter)
     settled_rides: int = 0
     _paid: set[tuple[int, int, int]] = field(default_factory=set)
     """The serials that the contract's own events say have paid."""
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.corrections.ledger
 
     @property
     def batches(self) -> int:
@@ -115,6 +140,8 @@ class History:
         self.reasons.update(reason for _, reason in expected.refused)
         self.settled_rides += expected.settled
         self.sent.append((data, signature))
+        if expected.settled:
+            self.settled_batches.append((batch, list_of(expected.refused)))
         self._done("settle", receipt)
 
     def _expect_refusal(self, data: bytes, signature: bytes, refusal: BatchRefused) -> None:
@@ -172,6 +199,69 @@ class History:
         receipt = clearinghouse.withdraw(city.code, amount, NO_REFERENCE, sender=treasury, at=self.now)
         self._done("withdraw", receipt)
 
+    # ------------------------------------------------------------ corrections
+
+    def refund(self, ride: Named, by: City, amount: int) -> None:
+        self._correct(
+            "refund",
+            ride.key,
+            lambda: self.corrections.refund(ride, by.code, amount, self.now),
+            (ride.batch, ride.refused, ride.index, amount),
+            sender=by.treasury,
+        )
+
+    def dispute(self, ride: Named, by: City) -> None:
+        self._correct(
+            "dispute",
+            ride.key,
+            lambda: self.corrections.dispute(ride, by.code, self.now),
+            (ride.batch, ride.refused, ride.index),
+            sender=by.treasury,
+        )
+
+    def refund_revoked(self, ride: Named) -> None:
+        act = (ride.batch, ride.refused, ride.index)
+        self._correct("refundRevoked", ride.key, lambda: self.corrections.refund_revoked(ride, self.now), act)
+
+    def refund_unanswered(self, key: tuple[bytes, int]) -> None:
+        self._correct("refundUnanswered", key, lambda: self.corrections.refund_unanswered(key, self.now), key)
+
+    def answer(self, key: tuple[bytes, int], answer: Answer) -> None:
+        arguments = (*key, answer.facts, (answer.x, answer.y, answer.entry, answer.exit))
+        self._correct("answer", key, lambda: self.corrections.answer(key, answer, self.now), arguments)
+
+    def _correct(
+        self,
+        name: str,
+        key: tuple[bytes, int],
+        act: Callable[[], Posted | Case],
+        arguments: Sequence[Any],
+        *,
+        sender: str = STRANGER,
+    ) -> None:
+        """An act on both sides: it goes through on both with the same events, or neither, for the same reason."""
+        try:
+            done = act()
+        except NotAllowed as refusal:
+            with pytest.raises(Reverted) as raised:
+                getattr(self.world.refunds, name)(*arguments, sender=sender, at=self.now)
+            assert raised.value.error.name == refusal.cause
+            self.refusals[refusal.cause] += 1
+            self._done(f"refused {name}")
+            return
+        receipt = getattr(self.world.refunds, name)(*arguments, sender=sender, at=self.now)
+        assert receipt.events == correction_events(name, key, done)
+        case = done.case if isinstance(done, Posted) else done
+        assert self.world.refunds.caseOf(*key) == case.as_tuple()
+        self._done(name, receipt)
+
+    def revoke(self, issuer: City, operator: City, serials: list[int]) -> None:
+        fresh = self.ledger.members.revoke(issuer.code, operator.code, serials, self.now)
+        registry = self.world.registry
+        receipt = registry.revokeTickets(issuer.code, operator.code, serials, sender=issuer.admin, at=self.now)
+        assert [event.args["serial"] for event in receipt.named("TicketRevoked")] == fresh
+        self._done("revoke", receipt)
+
     # ------------------------------------------------------------ members and parameters
 
     def suspend(self, city: City) -> None:
@@ -212,6 +302,30 @@ class History:
         assert receipt.events == (Event("ParametersSet", parameters=to, validFrom=valid_from),)
         self._done("set parameters" if valid_from == self.now else "set parameters for later", receipt)
 
+    def stop(self) -> None:
+        """An emergency stop, or a refusal because the last one wasn't long ago."""
+        self._halt("stopSettlement", lambda: self.ledger.stop(self.now))
+
+    def resume(self) -> None:
+        self._halt("resumeSettlement", lambda: self.ledger.resume(self.now))
+
+    def _halt(self, name: str, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except NotAllowed as refusal:
+            with pytest.raises(Reverted, match=refusal.cause):
+                self.world.by_vote(self.world.clearinghouse, name, at=self.now)
+            self._done(f"refused {name}")
+            return
+        self._done(name, self.world.by_vote(self.world.clearinghouse, name, at=self.now))
+
+    def name_successor(self, closes_at: int) -> None:
+        old = self.world.clearinghouse
+        new = deploy(self.world.node, "Clearinghouse", self.world.registry, self.world.token, old, at=self.now)
+        self.ledger.closes_at = closes_at
+        receipt = self.world.by_vote(old, "nameSuccessor", new, closes_at, at=self.now)
+        self._done("name successor", receipt)
+
     def wait(self, seconds: int) -> None:
         self.now += seconds
         self.world.node.mine(at=self.now)
@@ -227,7 +341,7 @@ class History:
 
     def compare(self) -> None:
         """Everything that can be read is what the reference says, and what is always true holds."""
-        books, reserves = self._read_books()
+        books, reserves, (in_force, (pending, valid_from)) = self._read_books()
         ledger, codes = self.ledger, [city.code for city in FOUNDERS]
         assert books == Books(
             held=ledger.held,
@@ -238,30 +352,31 @@ class History:
             arrears_due={code: ledger.arrears_due(code) for code in codes},
             positions={code: ledger.position(code) for code in codes},
             withdrawable={code: ledger.withdrawable(code, self.now) for code in codes},
+            disputed={(a, b): self.corrections.disputed(a, b) for a in codes for b in codes},
         )
-        in_force, (pending, valid_from) = self._read_parameters()
         assert in_force == astuple(ledger.parameters_at(self.now))
         assert (pending if valid_from else None, valid_from) == ledger.pending_at(self.now)
         assert reserves == {code: ledger.reserve(code, self.now) for code in codes}
         assert list(broken(books, self.statement)) == []
 
-    def _read_books(self) -> tuple[Books, dict[int, int]]:
+    def _read_books(self) -> tuple[Books, dict[int, int], list[Any]]:
         clearinghouse, codes = self.world.clearinghouse, [city.code for city in FOUNDERS]
         pairs = [(a, b) for a in codes for b in codes]
         names = ("balanceOf", "arrearsOf", "arrearsDue", "position", "withdrawable", "reserve")
         calls: list[Call] = [clearinghouse.call("held"), self.world.token.call("balanceOf", clearinghouse)]
+        calls += [clearinghouse.call("parameters"), clearinghouse.call("pendingParameters")]
         calls += [clearinghouse.call(name, code) for name in names for code in codes]
         calls += [clearinghouse.call("arrears", *pair) for pair in pairs]
-        held, tokens, *values = self.world.node.read_all(calls)
+        calls += [self.world.refunds.call("disputed", *pair) for pair in pairs]
+        held, tokens, *parameters_and_values = self.world.node.read_all(calls)
+        parameters, values = parameters_and_values[:2], parameters_and_values[2:]
         columns = [dict(zip(codes, values[i * len(codes) :], strict=False)) for i in range(len(names))]
         balances, arrears_of, arrears_due, positions, withdrawable, reserves = columns
-        arrears = dict(zip(pairs, values[len(names) * len(codes) :], strict=True))
-        books = Books(held, tokens, balances, arrears, arrears_of, arrears_due, positions, withdrawable)
-        return books, reserves
-
-    def _read_parameters(self) -> list[Any]:
-        clearinghouse = self.world.clearinghouse
-        return self.world.node.read_all([clearinghouse.call("parameters"), clearinghouse.call("pendingParameters")])
+        rest = values[len(names) * len(codes) :]
+        arrears = dict(zip(pairs, rest[: len(pairs)], strict=True))
+        disputed = dict(zip(pairs, rest[len(pairs) :], strict=True))
+        books = Books(held, tokens, balances, arrears, arrears_of, arrears_due, positions, withdrawable, disputed)
+        return books, reserves, parameters
 
     def compare_all_that_settled(self) -> None:
         """No batch and no serial has changed since it settled."""
@@ -269,9 +384,34 @@ class History:
         calls = [clearinghouse.call("batches", batch_id) for batch_id in ledger.batches]
         assert self.world.node.read_all(calls) == list(ledger.batches.values())
         assert self._paid == ledger.settled
+        cases = self.corrections.cases
+        calls = [self.world.refunds.call("caseOf", *key) for key in cases]
+        assert self.world.node.read_all(calls) == [case.as_tuple() for case in cases.values()]
+        refunded = {key: case.refunded for key, case in cases.items() if case.refunded}
+        assert dict(self.statement.refunded) == refunded
         serials = sorted(ledger.settled)
         calls = [clearinghouse.call("isSettled", *serial) for serial in serials]
         assert all(self.world.node.read_all(calls))
+
+
+def correction_events(name: str, key: tuple[bytes, int], done: Posted | Case) -> tuple[Event, ...]:
+    """A correction's events: what was set off, and what was done."""
+    ride = {"batchId": key[0], "index": key[1]}
+    if isinstance(done, Case):
+        cities = {"issuer": done.issuer, "operator": done.operator}
+        asked = {"amount": done.left, "answerUntil": done.answer_until, "fee": done.fee}
+        return (Event("RideDisputed", **ride, **cities, **asked),)
+    case = done.case
+    cities = {"issuer": case.issuer, "operator": case.operator}
+    if name == "answer":
+        debtor, creditor = case.issuer, case.operator
+        event = Event("RideUpheld", **ride, **cities, fee=done.amount, paid=done.paid)
+    else:
+        debtor, creditor = case.operator, case.issuer
+        cause = ("refund", "refundUnanswered", "refundRevoked").index(name)
+        event = Event("RideRefunded", **ride, **cities, amount=done.amount, paid=done.paid, cause=cause)
+    set_off = Event("ArrearsPaid", debtor=creditor, creditor=debtor, amount=done.set_off)
+    return (set_off, event) if done.set_off else (event,)
 
 
 def expected_events(batch: Batch, settlement: Settlement) -> tuple[Event, ...]:

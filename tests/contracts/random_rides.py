@@ -11,6 +11,7 @@ from typing import Any
 from interline.batch import MAX_RIDES, Batch
 from interline.domain import Domain, ticket_hash
 from interline.ride import Ride
+from interline.rider_keys import RiderPrivateKey
 from interline.signatures import sign_compact
 from network.accounts import Role
 from tests.contracts.story import DAY, HOUR, City, Claim
@@ -22,6 +23,8 @@ SECP256K1_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E
 ROLES = {1: Role.ISSUER_KEY, 2: Role.SPARE_ISSUER_KEY, 3: Role.SPARE, 4: Role.SUBMITTER}
 """The issuer keys of each city by id; 3 ended long ago, and 4 is the key that submits its batches, too."""
 UNKNOWN_KEY = 9
+PHONES = [RiderPrivateKey.from_scalar(scalar.to_bytes(32, "big")) for scalar in range(1, 9)]
+"""The riders'. One for each ticket would be right, and costs time."""
 
 Fields = dict[str, Any]
 
@@ -90,7 +93,7 @@ class RideMaker:
             "serial": self._serial(issuer, operator),
             "not_after": entered + self.random.randint(0, DAY),
             "fare_cap": cap,
-            "rider": self.random.randbytes(20),
+            "rider": self.random.choice(PHONES).public.address,
             "entry_station": self.random.randint(1, 400),
             "exit_station": self.random.randint(1, 400),
             "entered_at": entered,
@@ -112,6 +115,11 @@ class RideMaker:
         pair = issuer.code, operator.code
         self._next_serial[pair] += self.random.choice([0, 1, 1, 2])
         return max(0, self._next_serial[pair] + self.random.randint(-3, 12))
+
+    def next_serials(self, issuer: City, operator: City) -> range:
+        """Those that rides to come will have."""
+        following = self._next_serial[issuer.code, operator.code]
+        return range(following + 13, following + 60)
 
     @property
     def _ways(self) -> list[Callable[[Fields, City, int, City, int], None]]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Books:
     arrears_due: Mapping[int, int]
     positions: Mapping[int, int]
     withdrawable: Mapping[int, int]
+    disputed: Mapping[tuple[int, int], int]
 
 
 @dataclass(slots=True)
@@ -25,11 +27,16 @@ class Statement:
 
     balances: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     arrears: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+    hanging: defaultdict[tuple[int, int], dict[tuple[bytes, int], int]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    """What hangs on open disputes, by issuer and operator, then by batch and index."""
+    refunded: defaultdict[tuple[bytes, int], int] = field(default_factory=lambda: defaultdict(int))
     deposited: int = 0
     withdrawn: int = 0
 
-    def read(self, name: str, args: Mapping[str, int]) -> None:
-        """Take in one event of the Clearinghouse; those that move nothing leave no trace."""
+    def read(self, name: str, args: Mapping[str, Any]) -> None:
+        """Take in one event of the Clearinghouse or its refunds; those that move nothing leave no trace."""
         match name:
             case "Deposited":
                 self.balances[args["city"]] += args["amount"]
@@ -45,6 +52,22 @@ class Statement:
                 self.balances[args["debtor"]] -= args["amount"]
                 self.balances[args["creditor"]] += args["amount"]
                 self.arrears[args["debtor"], args["creditor"]] -= args["amount"]
+            case "RideDisputed":
+                self.hanging[args["issuer"], args["operator"]][args["batchId"], args["index"]] = args["amount"]
+            case "RideRefunded":
+                ride, pair = (args["batchId"], args["index"]), (args["issuer"], args["operator"])
+                self.refunded[ride] += args["amount"]
+                if ride in self.hanging[pair]:
+                    self.hanging[pair][ride] -= args["amount"]
+                self._correct(args["operator"], args["issuer"], args["amount"], args["paid"])
+            case "RideUpheld":
+                del self.hanging[args["issuer"], args["operator"]][args["batchId"], args["index"]]
+                self._correct(args["issuer"], args["operator"], args["fee"], args["paid"])
+
+    def _correct(self, debtor: int, creditor: int, amount: int, paid: int) -> None:
+        self.balances[debtor] -= paid
+        self.balances[creditor] += paid
+        self.arrears[debtor, creditor] += amount - paid
 
 
 def broken(books: Books, statement: Statement) -> Iterator[str]:
@@ -70,3 +93,6 @@ def broken(books: Books, statement: Statement) -> Iterator[str]:
     for pair, amount in books.arrears.items():
         if statement.arrears[pair] != amount:
             yield f"8: arrears {pair} are {amount}, by their events {statement.arrears[pair]}"
+    for pair, amount in books.disputed.items():
+        if sum(statement.hanging[pair].values()) != amount:
+            yield f"9: {amount} hang on disputes of {pair}, by their events {statement.hanging[pair]}"

@@ -17,6 +17,7 @@ from tests.reference.rules import DAY, Judgement, reason_for
 
 RESERVE_AFTER_EXIT = 45 * DAY
 STOP_LENGTH = 3 * DAY
+STOP_PAUSE = 27 * DAY
 
 
 class Cause(StrEnum):
@@ -27,6 +28,7 @@ class Cause(StrEnum):
     NOT_A_MEMBER = "the operator was never a member"
     NOT_A_SUBMITTER = "its signature is not by a submitter of that operator"
     ALREADY_SETTLED = "the batch is already there"
+    STOPPED = "settlement is stopped"
 
 
 class BatchRefused(Exception):
@@ -99,6 +101,9 @@ class Ledger:
     reserves: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     settled: set[tuple[int, int, int]] = field(default_factory=set)
     batches: dict[bytes, tuple[int, int, bytes]] = field(default_factory=dict)
+    closes_at: int | None = None
+    stopped_from: int = 0
+    stopped_until: int = 0
     deposited: int = 0
     withdrawn: int = 0
 
@@ -110,7 +115,7 @@ class Ledger:
         Raises:
             BatchRefused: the whole batch is.
         """
-        if causes := self._causes(data, signature):
+        if causes := self._causes(data, signature, now):
             raise BatchRefused(causes)
         batch = Batch.from_bytes(data)
         settled, refused = self._judge_rides(batch, now)
@@ -128,7 +133,7 @@ class Ledger:
             settled_serials=tuple((issuer, batch.operator, ride.serial) for issuer, ride in settled),
         )
 
-    def _causes(self, data: bytes, signature: bytes) -> frozenset[Cause]:
+    def _causes(self, data: bytes, signature: bytes, now: int) -> frozenset[Cause]:
         causes = set()
         try:
             Batch.from_bytes(data)
@@ -142,6 +147,8 @@ class Ledger:
                 causes.add(Cause.NOT_A_MEMBER)
             if operator is None or self.signer_of(data, signature) not in operator.submitters:
                 causes.add(Cause.NOT_A_SUBMITTER)
+        if now < self.stopped_until:
+            causes.add(Cause.STOPPED)
         if keccak256(data) in self.batches:
             causes.add(Cause.ALREADY_SETTLED)
         return frozenset(causes)
@@ -186,7 +193,13 @@ class Ledger:
             max_fare=parameters.max_fare,
             grace=parameters.grace,
             submission_window=parameters.submission_window,
+            on_time_at=self.stopped_from if self._may_be_late(now) else now,
+            closes_at=self.closes_at,
         )
+
+    def _may_be_late(self, now: int) -> bool:
+        """Whether a stop ended so little while ago that rides may still come that it held up."""
+        return self.stopped_until > 0 and now <= self.stopped_until + STOP_LENGTH
 
     def _post(self, operator: int, settled: list[tuple[int, Ride]]) -> tuple[PairTotal, ...]:
         pairs = []
@@ -232,7 +245,38 @@ class Ledger:
         self.balances[city] -= amount
         self.withdrawn += amount
 
+    def post(self, debtor: int, creditor: int, amount: int) -> tuple[int, int]:
+        """Owe a correction: set off first, then paid if the debtor has no arrears, then owed. (paid, set off)"""
+        set_off = min(amount, self.arrears[creditor, debtor])
+        self.arrears[creditor, debtor] -= set_off
+        moved = 0 if self.arrears_of(debtor) else min(amount - set_off, self.balances[debtor])
+        self.balances[debtor] -= moved
+        self.balances[creditor] += moved
+        self.arrears[debtor, creditor] += amount - set_off - moved
+        return set_off + moved, set_off
+
     # ------------------------------------------------------------ by vote
+
+    def stop(self, now: int) -> int:
+        """Stop settlement; until when.
+
+        Raises:
+            NotAllowed: the last stop ended less than 27 days ago, or hasn't.
+        """
+        if self.stopped_until and now < self.stopped_until + STOP_PAUSE:
+            raise NotAllowed("StopTooSoon")
+        self.stopped_from, self.stopped_until = now, now + STOP_LENGTH
+        return self.stopped_until
+
+    def resume(self, now: int) -> None:
+        """Lift a stop.
+
+        Raises:
+            NotAllowed: there is none.
+        """
+        if now >= self.stopped_until:
+            raise NotAllowed("NotStopped")
+        self.stopped_until = now
 
     def set_parameters(self, to: Parameters, now: int) -> int:
         """Set the parameters; from when on they hold. What was to hold later is forgotten."""
@@ -252,6 +296,12 @@ class Ledger:
         """Those that are to hold later, and from when on; (None, 0) if there are none."""
         since, last = self.schedule[-1]
         return (astuple(last), since) if since > now else (None, 0)
+
+    def disputable_from(self, now: int) -> int:
+        """The earliest settlement of which a ride can still be disputed; what once couldn't be any more never can."""
+        changes = [(since, each.dispute_time) for since, each in self.schedule if since <= now]
+        ends = [since for since, _ in changes[1:]] + [now]
+        return max(end - time for (_, time), end in zip(changes, ends, strict=True))
 
     # ------------------------------------------------------------ what there is to read
 

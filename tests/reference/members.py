@@ -44,6 +44,8 @@ class Members:
 
     def __init__(self) -> None:
         self.cities: dict[int, City] = {}
+        self.revoked: dict[tuple[int, int, int], int] = {}
+        """When tickets were revoked, by (issuer, operator, serial)."""
 
     def admit(self, code: int) -> City:
         assert code not in self.cities
@@ -67,6 +69,12 @@ class Members:
         if city.status == Status.ACTIVE:
             city.suspended_at = now
         city.status, city.exited_at = Status.EXITED, now
+
+    def revoke(self, issuer: int, operator: int, serials: list[int], now: int) -> list[int]:
+        """Revoke tickets; those that weren't revoked before, once each. A first revocation is the one that counts."""
+        fresh = [serial for serial in dict.fromkeys(serials) if (issuer, operator, serial) not in self.revoked]
+        self.revoked |= {(issuer, operator, serial): now for serial in fresh}
+        return fresh
 
     def issuer_key(self, code: int, key_id: int) -> IssuerKey | None:
         city = self.cities.get(code)

@@ -27,6 +27,10 @@ class Judgement:
     max_fare: int
     grace: int
     submission_window: int
+    on_time_at: int
+    """The time by which the ride must have been sent: now, or when a stop began that has ended a little while ago."""
+    closes_at: int | None
+    """When the Clearinghouse closes: no issuer key is valid then."""
 
 
 def _signed_by_the_registered_key(j: Judgement) -> bool:
@@ -56,11 +60,14 @@ def _times_make_sense(j: Judgement) -> bool:
 
 
 def _sent_in_time(j: Judgement) -> bool:
-    return j.now <= j.ride.exited_at + j.submission_window
+    return j.on_time_at <= j.ride.exited_at + j.submission_window
 
 
 def _key_was_valid(j: Judgement) -> bool:
-    return j.key is not None and j.key.valid_from <= j.ride.entered_at < j.key.valid_until + j.grace
+    if j.key is None:
+        return False
+    until = j.key.valid_until if j.closes_at is None else min(j.key.valid_until, j.closes_at)
+    return j.key.valid_from <= j.ride.entered_at < until + j.grace
 
 
 def _issuer_stood(j: Judgement) -> bool:
