@@ -16,6 +16,7 @@ from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
 from web3.exceptions import (
+    BadFunctionCallOutput,
     BlockNotFound,
     ContractCustomError,
     ContractLogicError,
@@ -119,21 +120,27 @@ class Chain:
         """This Clearinghouse, all that it took over from, and all that took over from it, the oldest first.
 
         Raises:
-            ChainError: one of them names another as its neighbour that doesn't name it.
+            ChainError: one of them names another as its neighbour, which doesn't name it.
         """
         line = [self.clearinghouse]
         while (before := self._neighbour(line[0], "predecessor")) is not None:
+            self._check_neighbours(before, line[0])
             line.insert(0, before)
             _check_line(line)
         while (after := self._neighbour(line[-1], "successor")) is not None:
-            if self._neighbour(after, "predecessor") != line[-1]:
-                raise ChainError(
-                    f"{to_checksum(after)}: expected {to_checksum(line[-1])} as its predecessor, which names it as "
-                    "its successor; ask the consortium"
-                )
+            self._check_neighbours(line[-1], after)
             line.append(after)
             _check_line(line)
         return tuple(map(self.house, line))
+
+    def first_block(self) -> int:
+        """The block before which there is nothing to read: the registry's, or, if it doesn't say, this contract's."""
+        with self._translated():
+            registry = self._at("CityRegistry", self._registry()).functions
+            try:
+                return int(registry.deployedAt().call())
+            except (ContractLogicError, BadFunctionCallOutput):
+                return int(self._house(self.clearinghouse).deployedAt().call())
 
     def house(self, address: bytes) -> House:
         """One Clearinghouse and where its refunds are."""
@@ -213,6 +220,14 @@ class Chain:
             with self._translated():
                 self._registry_address = self._house(self.clearinghouse).registry().call()
         return self._registry_address
+
+    def _check_neighbours(self, before: bytes, after: bytes) -> None:
+        """Anyone can deploy a contract that says it takes over: both must say it."""
+        if (self._neighbour(before, "successor"), self._neighbour(after, "predecessor")) != (after, before):
+            raise ChainError(
+                f"{to_checksum(before)} and {to_checksum(after)}: expected each to name the other, as successor and as "
+                "predecessor; correct clearinghouse, or wait until the consortium has named the successor"
+            )
 
     def _neighbour(self, house: bytes, view: str) -> bytes | None:
         """The address that a view of a Clearinghouse gives; None for zero, or if it has no such view."""

@@ -41,6 +41,10 @@ class FeedChain(Protocol):
         """The block of that number; None if the chain has no such block."""
         ...
 
+    def first_block(self) -> int:
+        """The block before which there is nothing to read."""
+        ...
+
     def line(self) -> tuple[House, ...]:
         """The Clearinghouses of the line of succession, the oldest first."""
         ...
@@ -116,7 +120,7 @@ class FeedReader:
         before = self._feed.checkpoints()
         stands = self._last_that_stands(head, before)
         last = head.number - self._confirmations
-        start = min(house.deployed_at for house in line) if stands is None else stands + 1
+        start = min(self._chain.first_block(), *(h.deployed_at for h in line)) if stands is None else stands + 1
         while start <= last:
             end = min(start + RANGE - 1, last)
             self._read_range(line, start, end)
@@ -185,6 +189,7 @@ class FeedReader:
             if house.refunds is not None:
                 refunds = self._chain.refunded(house.refunds, self._issuer, start, last.number)
                 items += [_refund(house.address, one, time(one.block)) for one in refunds]
+        items.sort(key=lambda item: item.block)  # a ride stays before its refunds in the same block
         revocations = [
             (one.operator, one.serial, time(one.block), one.block)
             for one in self._chain.revocations(self._issuer, start, last.number)
