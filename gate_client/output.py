@@ -66,12 +66,16 @@ def show_report(report: Report) -> None:
     if report.batches:
         table = Table(title="Batches")
         table.add_column("batch")
+        several = len({batch.domain for batch in report.batches}) > 1
+        if several:
+            table.add_column("Clearinghouse")
         table.add_column("transaction")
         table.add_column("settled", justify="right")
         table.add_column("rejected", justify="right")
         for batch in report.batches:
             tx = "not known" if batch.tx is None else _short(batch.tx)
-            table.add_row(_short(batch.batch_id), tx, str(batch.settled), str(len(batch.rejected)))
+            where = [_short(batch.domain.clearinghouse)] if several else []
+            table.add_row(_short(batch.batch_id), *where, tx, str(batch.settled), str(len(batch.rejected)))
         console.print(table)
     for batch in report.batches:
         for ride in batch.rejected:

@@ -9,9 +9,10 @@ import pytest
 
 from gate_client import ride_log, rounds
 from gate_client.arrears import ArrearsCollector
-from gate_client.errors import ChainRefusalError
+from gate_client.errors import ChainError, ChainRefusalError
 from gate_client.journal import Journal
 from gate_client.line import Line, Predecessor
+from gate_client.output import show_report
 from gate_client.rounds import Lane, Report, submit_once
 from gate_client.submitter import AFTER_A_STOP, Submitter
 from gate_client.tap import Direction
@@ -168,6 +169,26 @@ def test_arrears_are_asked_for_in_both(submit: Submit, old: FakeChain, new: Fake
     old.owed, new.owed = {3203: 700}, {3203: 40}
     paid = submit().arrears_paid
     assert {(each.domain, each.debtor, each.amount) for each in paid} == {(domain, 3203, 700), (NEW, 3203, 40)}
+
+
+def test_a_clearinghouse_that_cannot_tell_its_arrears_keeps_nobody_from_theirs(
+    submit: Submit, old: FakeChain, new: FakeChain, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(creditor: int) -> list[int]:
+        raise ChainError("broken")
+
+    monkeypatch.setattr(old, "owing_cities", broken)
+    new.owed = {3203: 40}
+    assert [paid.amount for paid in submit().arrears_paid] == [40]
+    assert "can't be asked for: broken" in caplog.text
+
+
+def test_people_see_which_clearinghouse_a_batch_went_to(
+    submit: Submit, in_flight: list[Rider], domain: Domain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_report(submit())
+    shown = capsys.readouterr().out
+    assert all(f"0x{each.clearinghouse.hex()[:12]}" in shown for each in (domain, NEW))
 
 
 def test_rejected_rides_are_tried_again_where_they_belong(
