@@ -200,13 +200,11 @@ contract CityRegistry is ICityRegistry {
         bytes32 hash,
         uint40 validFrom
     ) external onlyAdminOf(code) {
-        Tariff[] storage published = _tariffs[code];
-        uint256 index = published.length;
         uint40 earliest = uint40(block.timestamp);
-        if (index != 0 && published[index - 1].validFrom >= earliest) earliest = published[index - 1].validFrom + 1;
-        if (validFrom == 0) validFrom = uint40(block.timestamp);
+        if (validFrom == 0) validFrom = earliest;
         if (validFrom < earliest) revert TariffTooEarly(validFrom, earliest);
-        published.push(Tariff(uri, hash, validFrom));
+        uint256 index = _tariffs[code].length;
+        _tariffs[code].push(Tariff(uri, hash, validFrom));
         emit TariffPublished(code, index, uri, hash, validFrom);
     }
 

@@ -225,8 +225,14 @@ contract Consortium is IConsortium {
         return _seatBit(city);
     }
 
+    /// @dev A city that was never admitted has no seat: to be asked only for one that was, or is {_isActive}.
     function _seatBit(uint16 city) private view returns (uint256) {
         return uint256(1) << registry.seatOf(city);
+    }
+
+    function _isActive(uint16 city) private view returns (bool) {
+        (, ICityRegistry.Status status, , , , ) = registry.city(city);
+        return status == ICityRegistry.Status.Active;
     }
 
     function _existing(uint256 id) private view returns (Proposal storage p) {
@@ -264,7 +270,8 @@ contract Consortium is IConsortium {
         return p.passedAt == 0 ? votingEnds : Math.max(votingEnds, _executableFrom(p) + EXECUTION_PERIOD);
     }
 
-    /// @dev The city that a call suspends or expels, which has no vote in that; 0 for any other call.
+    /// @dev The city that a call suspends or expels, which has no vote in that; 0 for any other call. Where the word isn't a
+    /// city's code, the registry refuses the call.
     function _concerned(address target, bytes calldata data) private view returns (uint16) {
         if (target != address(registry) || data.length < 36) return 0;
         bytes4 selector = bytes4(data);
@@ -277,9 +284,8 @@ contract Consortium is IConsortium {
     function _tally(Proposal storage p) private view returns (uint256 votes, uint256 votesNeeded) {
         uint256 seats = registry.activeSeats();
         uint256 voters = registry.activeCount();
-        uint256 concerned = p.concerned == 0 ? 0 : _seatBit(p.concerned) & seats;
-        if (concerned != 0) {
-            seats ^= concerned;
+        if (p.concerned != 0 && _isActive(p.concerned)) {
+            seats ^= _seatBit(p.concerned);
             --voters;
         }
         votes = _countBits(p.approvals & seats);

@@ -44,7 +44,7 @@ interface ICityRegistry {
     event RecoveryConsented(uint16 indexed city, address by, address admin, address treasury);
     /// @notice The city got a new admin and a new treasury by vote, with the consent of one of its keys.
     event CityRecovered(uint16 indexed city, address admin, address treasury);
-    /// @notice A tariff was published: it holds from `validFrom` until the next one's.
+    /// @notice A tariff was published. Of those that have begun, the one published last holds.
     event TariffPublished(uint16 indexed city, uint256 index, string uri, bytes32 hash, uint40 validFrom);
     /// @notice The city's withdrawals go from now on to `treasury`.
     event TreasuryChanged(uint16 indexed city, address treasury);
@@ -87,7 +87,7 @@ interface ICityRegistry {
     error AlreadySo(uint16 city, bool frozen);
     /// @notice None of the city's keys agreed to these addresses.
     error NoConsent(uint16 city, address admin, address treasury);
-    /// @notice A tariff holds from the block's time on at the earliest, and later than the one before.
+    /// @notice A tariff holds from `earliest`, the block's time, on at the earliest.
     error TariffTooEarly(uint40 validFrom, uint40 earliest);
     /// @notice The city has published only `count` tariffs.
     error NoSuchTariff(uint16 city, uint256 index, uint256 count);
@@ -190,13 +190,14 @@ interface ICityRegistry {
     /// - the caller is the Consortium: {NotConsortium}; one of the city's keys agreed to just that: {NoConsent}
     function recover(uint16 city, address admin, address treasury) external;
 
-    /// @notice Publishes a tariff.
+    /// @notice Publishes a tariff. Of those that have begun, the one published last holds: so a wrong one that hasn't begun is
+    /// replaced by another that begins no later.
     /// @param uri Where it can be had.
     /// @param hash keccak256 that it can be told by; for a GTFS folder see docs/protocol.md.
     /// @param validFrom Unix seconds; 0 for the block's time.
     /// Requirements:
     /// - the caller is the city's admin: {NotCityAdmin}
-    /// - it isn't in the past and holds later than the tariff before: {TariffTooEarly}
+    /// - it doesn't hold for the past: {TariffTooEarly}
     function publishTariff(uint16 city, string calldata uri, bytes32 hash, uint40 validFrom) external;
 
     /// @notice Revokes tickets that the city issued for one operator: gates refuse them from their next sync on.

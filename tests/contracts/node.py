@@ -239,8 +239,12 @@ class Contract:
     def call(self, name: str, *arguments: Any) -> Call:
         """A function with its arguments, not called yet."""
         function = self._functions[name]
-        data = function_abi_to_4byte_selector(function) + _encode_inputs(function["inputs"], arguments)
-        return Call(self, function, data)
+        return Call(self, function, self.selector(function) + _encode_inputs(function["inputs"], arguments))
+
+    @staticmethod
+    def selector(function: Abi) -> bytes:
+        """The four bytes that a call of it begins with."""
+        return bytes(function_abi_to_4byte_selector(function))
 
     def error_data(self, name: str, args: Mapping[str, Any]) -> bytes:
         """The bytes of one of its errors, with all of its arguments by name."""
