@@ -277,8 +277,9 @@ def publish_tariff(
     valid_from: int,
     published: Sequence[tuple[str, bytes, int]],
 ) -> Deed:
-    """Publish a tariff; `valid_from` 0 is from the block's time on."""
-    if published and (published[-1][0], bytes(published[-1][1])) == (uri, tariff_hash):
+    """Publish a tariff, or have the last one begin sooner; `valid_from` 0 is from the block's time on."""
+    same = bool(published) and (published[-1][0], bytes(published[-1][1])) == (uri, tariff_hash)
+    if same and published[-1][2] <= (valid_from or standing.now):
         return _nothing("tariff", f"{city.label} published it; it holds from {format_moment(published[-1][2])} on")
     when = format_moment(valid_from) if valid_from else "now"
     says = (f"{city.label} publishes the tariff {uri}, hash 0x{tariff_hash.hex()}, to hold from {when} on",)

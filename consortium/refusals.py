@@ -35,8 +35,7 @@ _SENTENCES: Final = {
     "AlreadySo": "the treasury of city {city} stands so already: frozen is {frozen}",
     "NoConsent": "neither key of city {city} agreed to admin {admin} and treasury {treasury}: one of them has to "
     "`consent` first",
-    "TariffTooEarly": "a tariff holds from {earliest:time} on at the earliest, later than the one before; came "
-    "{validFrom:time}",
+    "TariffTooEarly": "a tariff holds from {earliest:time} on at the earliest, came {validFrom:time}",
     "NoSuchTariff": "city {city} has published {count} tariffs, none is number {index}",
     # votes
     "NoFounders": "a consortium needs a founder",

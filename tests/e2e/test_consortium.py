@@ -618,7 +618,10 @@ def test_a_tariff_is_published_with_a_hash_that_folder_and_zip_share(four: World
     published = four.read("CityRegistry", "tariff", 3301, 0)
     assert (published[0], published[1]) == (uri, tariff_hash(tmp_path / "hangzhou.zip"))
     assert abs(published[2] - four.now - 7 * DAY) < 60
-    early = four.refused("tariff", str(TARIFF), "--uri", uri + "b", "--from", "+6d", *HANGZHOU)
+    sooner = four.does("tariff", str(TARIFF), "--uri", uri, "--from", "+6d", *HANGZHOU)
+    assert sooner["transactions"] != []
+    assert abs(four.read("CityRegistry", "tariff", 3301, 1)[2] - four.now - 6 * DAY) < 60
+    early = four.refused("tariff", str(TARIFF), "--uri", uri + "b", "--from", str(four.now - DAY), *HANGZHOU)
     assert "TariffTooEarly(validFrom=" in early
 
 
