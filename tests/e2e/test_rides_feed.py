@@ -339,8 +339,8 @@ class TestASuccession:
         settle(deployment, hangzhou, [carried(late)])
         document = office.json("rides")
         assert [(ride["clearinghouse"], ride["serial"], ride["flags"]) for ride in document["rides"]] == [
-            (deployment.clearinghouse.address, late.serial, []),
             (address, young.serial, []),
+            (deployment.clearinghouse.address, late.serial, []),
         ]
         assert office.json("rides", "--all")["total"]["rides"] == 3
 
