@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -72,12 +73,16 @@ def print_json(document: object) -> None:
     click.echo(json.dumps(document, ensure_ascii=False))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table for people; numbers stand to the right."""
-    table = Table(title=title, title_justify="left")
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, wrapped: Sequence[str] = ()
+) -> None:
+    """A table for people; numbers stand to the right. The columns `wrapped` give way in a narrow terminal."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD if wrapped else HEAVY_HEAD)
     for index, column in enumerate(columns):
         is_number = bool(rows) and all(isinstance(row[index], int) for row in rows)
-        table.add_column(column, justify="right" if is_number else "left", no_wrap=True)
+        table.add_column(
+            column, justify="right" if is_number else "left", no_wrap=column not in wrapped, overflow="fold"
+        )
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     Console().print(table)

@@ -167,14 +167,15 @@ def _document(
 def _show(config: IssuerConfig, statements: list[Statement], names: Names, after: int, chosen: bool) -> None:
     news = "" if chosen else "new or changed "
     print_table(
-        f"{counted(len(statements), f'{news}ride')} on tickets of {config.city}",
-        ("ended", "city", "serial", "from", "to", "fare, yuan", "net, yuan", "batch", "flags"),
+        f"{counted(len(statements), f'{news}ride')} on tickets of {config.city}, yuan",
+        ("ended", "city", "serial", "from – to", "fare", "net", "batch", "flags"),
         [_line(one, names) for one in statements],
+        wrapped=("from – to", "flags"),
     )
     by_operator = totals(statements, after)
     print_table(
-        "In all",
-        ("city", "rides", "fares, yuan", "refunded", "net", "flagged"),
+        "In all, yuan",
+        ("city", "rides", "fares", "refunded", "net", "flagged"),
         [
             *((names.city(operator) or operator, *_sums(total)) for operator, total in by_operator.items()),
             ("all", *_sums(total_of(by_operator.values()))),
@@ -185,17 +186,17 @@ def _show(config: IssuerConfig, statements: list[Statement], names: Names, after
 def _line(statement: Statement, names: Names) -> tuple[object, ...]:
     item, ride = statement.item, statement.item.ride
     city = names.city(item.operator) or item.operator
-    batch = f"0x{item.batch_id.hex()[:8]}…"
+    batch = item.batch_id.hex()[:6]
     flags = " ".join(statement.flags if statement.there else (*statement.flags, WITHDRAWN))
     fare, net = format_yuan(item.amount), format_yuan(statement.net)
     if ride is None:
-        return local_time(item.time), city, "", f"{item.rides} rides", "", fare, net, batch, flags
+        return local_time(item.time)[:16], city, "", counted(item.rides, "ride"), fare, net, batch, flags
 
     def station(number: int) -> str:
         return names.station(item.operator, number) or str(number or "?")
 
-    stations = station(ride.entry_station), station(ride.exit_station)
-    return (local_time(ride.exited_at), city, ride.serial, *stations, fare, net, f"{batch} {item.place}", flags)
+    way = f"{station(ride.entry_station)} – {station(ride.exit_station)}"
+    return local_time(ride.exited_at)[:16], city, ride.serial, way, fare, net, f"{batch}:{item.place}", flags
 
 
 def _sums(total: Total) -> tuple[object, ...]:
