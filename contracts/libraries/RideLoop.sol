@@ -182,8 +182,12 @@ library RideLoop {
         uint256 total
     ) private view returns (uint256 next, uint256 metNow, uint256 totalNow, bool unusual) {
         assembly ("memory-safe") {
-            // A function with a `leave` gets a stack of its own; inlined, the loop costs 20 gas a ride more.
-            function walk(ride_, firstSerial, before, seen_, fares_) -> fares, ride, seen, odd {
+            // A function with a `leave` gets a stack of its own; inlined, the loop costs 20 gas a ride more. The order of
+            // what doesn't depend on one another is the one for which the compiler moves least on the stack.
+            function walk(firstSerial, seen_, ride_, fares_, before) -> fares, ride, seen, odd {
+                let key := mload(0x7e0)
+                let lowest := mload(0x800)
+                let highest := mload(0x820)
                 ride := ride_
                 seen := seen_
                 fares := fares_
@@ -195,23 +199,23 @@ library RideLoop {
                         leave // not of this word, not above those before it, or no ride at all
                     }
                     mcopy(0x76f, ride, 113) // now its fields, too, have fixed addresses, and r and s are in place
-                    let times := mload(0x780) // ... enteredAt (4) exitedAt (4) fare (4): lanes of 32 bits
+                    let times := mload(0x780) // ... enteredAt (4) exitedAt (4) fare (4): three lanes of 32 bits
                     let entered := mload(0x794) // enteredAt (4) exitedAt (4) fare (4) ...
                     let falls := or( // not 0: the ride is out of the ranges
                         or(
-                            and(before, bit), // spent
-                            // exitedAt - enteredAt - 1 >= 24 h: the fare below borrows the 1, so equal times fall out, too
-                            gt(
-                                sub(mload(0x798), entered),
-                                0x1517fffffffffffffffffffffffffffffffffffffffffffffffffffffffff
-                            )
+                            gt(shl(224, times), mload(0x778)), // fare above fareCap, whatever follows that
+                            and(bit, before) // spent
                         ),
                         or(
-                            gt(shl(224, times), mload(0x778)), // fare above fareCap, whatever follows that
+                            lt(mload(0x774), entered), // notAfter below enteredAt; if they are equal, what follows decides
                             or(
-                                // A lane below `lowest` or above `highest` makes one of the differences negative.
-                                and(or(sub(times, mload(0x800)), sub(mload(0x820), times)), 0x800000008000000080000000),
-                                gt(entered, mload(0x774)) // enteredAt above notAfter, or equal: that is looked at closely
+                                // exitedAt - enteredAt - 1 >= 24 h; the 1 is borrowed, as a fare is below any time
+                                gt(
+                                    sub(mload(0x798), entered),
+                                    0x1517fffffffffffffffffffffffffffffffffffffffffffffffffffffffff
+                                ),
+                                // a lane above `highest` or below `lowest`: one of the differences is negative
+                                and(0x800000008000000080000000, or(sub(highest, times), sub(times, lowest)))
                             )
                         )
                     )
@@ -220,13 +224,13 @@ library RideLoop {
                     mcopy(0x6bc, 0x774, 4) // notAfter
                     mcopy(0x6dc, 0x778, 24) // fareCap and rider
                     mstore(0x740, keccak256(0x600, 0x100)) // the struct's hash
-                    mstore(0x760, keccak256(0x71e, 0x42)) // the digest; the ride's fields are no longer needed
+                    mstore(0x760, keccak256(0x71e, 0x42)) // the digest; it and v overwrite fields that were read
                     let vs := mload(0x7c0) // yParity in the top bit of s
                     mstore(0x780, add(27, shr(255, vs))) // v
                     mstore(0x7c0, and(vs, 0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff)) // s
                     // Where nobody can be recovered, or gas ran out, the digest stays, and no key equals it.
                     let one := staticcall(gas(), 1, 0x760, 0x80, 0x760, 0x20)
-                    if or(xor(mload(0x760), mload(0x7e0)), falls) {
+                    if or(xor(mload(0x760), key), falls) {
                         odd := 1 // not the registered key's signature, or out of the ranges
                         leave
                     }
@@ -239,7 +243,7 @@ library RideLoop {
                     bit := shl(sub(serial, firstSerial), one) // `one` is 1, and cheaper than to drop it and push a 1
                 }
             }
-            totalNow, next, metNow, unusual := walk(at, base, spent, met, total)
+            totalNow, next, metNow, unusual := walk(base, met, at, total, spent)
         }
     }
 
