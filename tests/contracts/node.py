@@ -168,6 +168,8 @@ class Node:
 
     def read_all(self, calls: Sequence[Call]) -> list[Any]:
         """What many reading calls return, at the last block, in one request."""
+        if not calls:
+            return []
         requests = [("eth_call", ({"to": c.contract.address, "data": _hex(c.data)}, "latest")) for c in calls]
         values = []
         for call, answer in zip(calls, self._post(requests), strict=True):

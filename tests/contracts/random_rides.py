@@ -68,6 +68,17 @@ class RideMaker:
         assert len(claims) <= MAX_RIDES
         return Batch.build(batch.operator, claims)
 
+    def dense(self, operator: City, now: int, count: int) -> Batch:
+        """A batch of so many good rides of one issuer, with serials in a row: whole storage words of them."""
+        issuer = self.random.choice([city for city in self.members if city is not operator])
+        first = self.random.randrange(2**33, 2**34)
+        claims = []
+        for serial in range(first, first + count):
+            unsigned = Ride(**self._plain(issuer, operator, now) | {"serial": serial}, issuer_signature=bytes(64))
+            signature = self._sign(self.ledger.domain, issuer, 1, operator, unsigned)
+            claims.append((issuer.code, 1, replace(unsigned, issuer_signature=signature)))
+        return Batch.build(operator.code, claims)
+
     # ------------------------------------------------------------ rides
 
     def ride(self, issuer: City, key_id: int, operator: City, now: int, wrong: bool) -> Ride:
