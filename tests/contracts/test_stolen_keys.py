@@ -24,6 +24,7 @@ from tests.contracts.story import (
     EVENING,
     GRACE,
     HANGZHOU,
+    LANZHOU,
     MAX_FARE,
     NINGBO,
     NO_REFERENCE,
@@ -47,7 +48,7 @@ MEMBERS = (SHANGHAI, HANGZHOU, NINGBO, XUZHOU)
 def seconds_until_stopped(key: str) -> int:
     """What SECURITY.md says."""
     text = (REPOSITORY / "SECURITY.md").read_text(encoding="utf-8")
-    [row] = re.findall(rf"^\| {re.escape(key)} \|[^|]*\| ([\d,]+) \|", text, re.MULTILINE)
+    [row] = re.findall(rf"^\| {re.escape(key)}(?: \([^)]*\))? \|[^|]*\| ([\d,]+) \|", text, re.MULTILINE)
     return int(row.replace(",", ""))
 
 
@@ -107,6 +108,39 @@ def test_an_issuer_key_pays_members_at_most_the_highest_fare_a_ticket_until_grac
     assert world.judge(serial=201, **last, at=stopped + 120) is None
     first_refused = last | {"entered_at": stopped}
     assert world.judge(serial=202, **first_refused, at=stopped + 180) is RideReason.KeyNotValid
+
+
+def test_an_issuer_key_and_a_submitters_make_rides_that_nobody_took_until_their_dates_are_too_late(
+    world: World, clearinghouse: Contract, registry: Contract
+) -> None:
+    """The thief's own phone answers the dispute; the last ride is dated into the last second of grace."""
+    others = world.balances(SHANGHAI, NINGBO)
+    dear = {"fare": MAX_FARE, "fare_cap": MAX_FARE}
+    world.settle(*world.rides(range(DEPOSIT // MAX_FARE + 1), **dear))
+    assert (world.balances(XUZHOU)[XUZHOU], clearinghouse.arrearsOf(XUZHOU.code)) == (0, MAX_FARE)
+    assert world.balances(SHANGHAI, NINGBO) == others
+    corrections, invented = Corrections(world), ridden(world, serial=900, **dear, at=EVENING + 60)
+    corrections.dispute(invented)
+    corrections.answer(invented, evidence_of(world.domain, invented.claim()))
+
+    noticed = NOON + DAY
+    registry.endIssuerKey(XUZHOU.code, 1, noticed, sender=XUZHOU.admin, at=noticed)
+    stopped = noticed + seconds_until_stopped("issuer, and a submitter of any member")
+    entered = noticed + GRACE - 1
+    last = {"entered_at": entered, "exited_at": entered + DAY, "not_after": entered} | dear
+    assert world.judge(serial=901, **last, at=stopped - 1) is None
+    assert world.judge(serial=902, **last, at=stopped) is RideReason.TooLate
+
+
+def test_a_submitters_key_spends_a_ticket_for_its_cap_or_for_nothing(world: World) -> None:
+    """The first is given back by the operator, the second is its loss."""
+    before = world.balances(XUZHOU, HANGZHOU)
+    dearest = ridden(world, serial=1, fare=1_500, fare_cap=1_500)
+    assert world.judge(serial=2, fare=0, at=EVENING + 60) is None
+    assert world.judge(serial=2, fare=503, at=EVENING + 120) is RideReason.AlreadySettled
+    assert world.balances(XUZHOU, HANGZHOU) == {XUZHOU: before[XUZHOU] - 1_500, HANGZHOU: before[HANGZHOU] + 1_500}
+    Corrections(world).refund(dearest, 1_500 - 503)
+    assert world.balances(XUZHOU)[XUZHOU] == before[XUZHOU] - 503
 
 
 def test_a_submitters_key_makes_no_ride_of_nothing(world: World, clearinghouse: Contract, registry: Contract) -> None:
@@ -172,6 +206,61 @@ def test_a_treasurys_key_gives_fares_back_and_pays_fees_to_members_until_it_is_f
         corrections.dispute(third)
 
 
+def test_a_treasurys_key_gives_back_what_its_city_has_no_longer(world: World, clearinghouse: Contract) -> None:
+    """It takes the balance first; the fares that Hangzhou earned are its arrears then, to the city that paid them."""
+    earned = ridden(world)
+    world.withdraw(HANGZHOU, DEPOSIT + 503)
+    Corrections(world).refund(earned, 503)
+    assert clearinghouse.arrears(HANGZHOU.code, XUZHOU.code) == 503
+    assert clearinghouse.withdrawable(HANGZHOU.code) == 0
+
+
+def test_an_admins_key_makes_issuer_keys_of_the_thiefs_until_its_city_is_recovered(
+    world: World, clearinghouse: Contract, registry: Contract, consortium: Contract
+) -> None:
+    """For rides before the theft too. The treasury agrees to another admin, and three of four vote for it."""
+    others = world.balances(SHANGHAI, NINGBO)
+    registry.addIssuerKey(XUZHOU.code, 77, THIEF, 0, 2**40 - 1, sender=XUZHOU.admin)
+    earlier = NOON - 20 * DAY
+    past = {"entered_at": earlier, "exited_at": earlier + 60, "not_after": earlier}
+    forged = {"key_id": 77, "signer": STRANGER_KEY, "fare": MAX_FARE, "fare_cap": MAX_FARE}
+    world.settle(*world.rides(range(DEPOSIT // MAX_FARE + 1), **forged, **past))
+    assert (world.balances(XUZHOU)[XUZHOU], clearinghouse.arrearsOf(XUZHOU.code)) == (0, MAX_FARE)
+    assert (world.balances(SHANGHAI, NINGBO), tokens_of(world, THIEF)) == (others, 0)
+
+    new = XUZHOU.account(Role.SPARE)
+    registry.consentToRecovery(XUZHOU.code, new, XUZHOU.treasury, sender=XUZHOU.treasury)
+    call = registry.call("recover", XUZHOU.code, new, XUZHOU.treasury)
+    number = proposal(world, call, by=SHANGHAI, approved_by=(HANGZHOU, NINGBO))
+    passed = world.node.now
+    consortium.execute(number, sender=STRANGER, at=passed + DAY)
+    ended = passed + DAY + 1
+    registry.endIssuerKey(XUZHOU.code, 77, ended, sender=new, at=ended)
+    stopped = ended - 1 + seconds_until_stopped("admin") - DAY
+    last = {"entered_at": stopped, "exited_at": stopped + 60, "not_after": stopped}
+    assert world.judge(serial=901, **forged, **last, at=stopped + 120) is None
+    first_refused = {"entered_at": stopped + 1, "exited_at": stopped + 60, "not_after": stopped + 1}
+    assert world.judge(serial=902, **forged, **first_refused, at=stopped + 180) is RideReason.KeyNotValid
+
+
+def test_an_admins_key_ruins_its_citys_membership_for_ever(
+    world: World, registry: Contract, consortium: Contract
+) -> None:
+    """All key ids used up, and the city's leaving. Its money is still its treasury's, and no other member is hurt."""
+    for key_id in {*range(256)} - {1}:
+        registry.addIssuerKey(XUZHOU.code, key_id, THIEF, 0, 1, sender=XUZHOU.admin)
+    registry.leaveConsortium(XUZHOU.code, sender=XUZHOU.admin)
+    world.withdraw(XUZHOU, DEPOSIT)
+    number = proposal(
+        world,
+        registry.call("admit", XUZHOU.code, "Xuzhou", XUZHOU.treasury, XUZHOU.treasury),
+        by=SHANGHAI,
+        approved_by=(HANGZHOU, NINGBO),
+    )
+    with reverts(registry, "CityAlreadyAdmitted", city=XUZHOU.code):
+        consortium.execute(number, sender=STRANGER)
+
+
 def test_an_admins_key_moves_no_fen_and_is_replaced_by_vote_with_the_treasurys_consent(
     world: World, clearinghouse: Contract, registry: Contract, consortium: Contract
 ) -> None:
@@ -192,8 +281,7 @@ def test_an_admins_key_moves_no_fen_and_is_replaced_by_vote_with_the_treasurys_c
         registry.consentToRecovery(XUZHOU.code, new, XUZHOU.treasury, sender=XUZHOU.treasury)
         call = registry.call("recover", XUZHOU.code, new, XUZHOU.treasury)
         number = proposal(world, call, by=SHANGHAI, approved_by=(HANGZHOU, NINGBO))
-        passed = world.node.now
-        stopped = passed + seconds_until_stopped("admin")
+        stopped = world.node.now + DAY
         with reverts(consortium, "TooEarly", id=number, executableFrom=stopped):
             consortium.execute(number, sender=STRANGER, at=stopped - 1)
         consortium.execute(number, sender=STRANGER, at=stopped)
@@ -294,3 +382,34 @@ def test_a_clearinghouse_of_the_thiefs_making_is_no_successor_without_its_notice
     at = consortium.proposal(number)[7]
     with nobody_loses_a_fen(world), reverts(clearinghouse, "ClosesTooSoon", closesAt=closes, earliest=at + 30 * DAY):
         consortium.execute(number, sender=THIEF, at=at)
+
+
+def test_two_thirds_of_the_admins_admit_a_city_that_never_pays(
+    world: World, registry: Contract, consortium: Contract, clearinghouse: Contract
+) -> None:
+    """At once, and whoever carries its riders is owed the fares; what the others hold stays theirs."""
+    with nobody_loses_a_fen(world):
+        call = registry.call("admit", LANZHOU.code, "Lanzhou", LANZHOU.admin, THIEF)
+        number = proposal(world, call, by=SHANGHAI, approved_by=(NINGBO, XUZHOU))
+        consortium.execute(number, sender=THIEF)
+        world.add_issuer_key(LANZHOU, 1, Role.ISSUER_KEY)
+        assert world.judge(issuer=LANZHOU, fare=MAX_FARE, fare_cap=MAX_FARE) is None
+    assert clearinghouse.arrears(LANZHOU.code, HANGZHOU.code) == MAX_FARE
+
+
+def test_two_thirds_of_the_others_suspend_all_who_are_not_in_it_a_day_later(
+    world: World, registry: Contract, consortium: Contract
+) -> None:
+    """Two of four. The two that are suspended still withdraw and leave."""
+    numbers = [
+        proposal(world, registry.call("suspend", city.code), by=SHANGHAI, approved_by=(HANGZHOU,))
+        for city in (NINGBO, XUZHOU)
+    ]
+    stopped = world.node.now + seconds_until_stopped("two thirds of the others")
+    with pytest.raises(Reverted, match="TooEarly"):
+        consortium.execute(numbers[1], sender=THIEF, at=stopped - 1)
+    for number in numbers:
+        consortium.execute(number, sender=THIEF, at=stopped if number == numbers[0] else None)
+    assert registry.activeCount() == 2
+    world.withdraw(XUZHOU, DEPOSIT)
+    registry.leaveConsortium(XUZHOU.code, sender=XUZHOU.admin)
