@@ -40,6 +40,8 @@ from tests.privacy.population import (
 from tests.support.deploy import Deployment, deploy, send_all
 from tests.support.offices import OfficeFolder, office_folder
 
+pytestmark = pytest.mark.timeout(900)  # minutes on a machine that has other work
+
 HOME = "Shanghai"
 RIDES = {  # of everybody, and of them the regular rider's: 227
     "Hangzhou": (1_200, 46),

@@ -18,6 +18,8 @@ from tests.privacy.experiment import BUSY, LEAKS, LEAKY, THIN, Case, measure
 from tests.privacy.linker import Score
 from tests.privacy.population import Buying, Habit, Population
 
+pytestmark = pytest.mark.timeout(900)  # minutes on a machine that has other work
+
 Measure = Callable[..., Score]
 PAIRS = pytest.mark.parametrize("population", [BUSY, THIN], ids=["busy", "thin"])
 
