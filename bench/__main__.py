@@ -1,4 +1,4 @@
-"""`python -m bench [gas|verify|tap|all] [--quick] [--check]`: measures, and writes what came of it."""
+"""`python -m bench [gas|refunds|verify|tap|all] [--quick] [--check]`: measures, and writes what came of it."""
 
 from __future__ import annotations
 
@@ -41,8 +41,18 @@ def _tap(folder: Path, command: str, quick: bool) -> tuple[str, bool]:
     return page, True
 
 
+def _refunds(folder: Path, command: str, quick: bool) -> tuple[str, bool]:
+    from bench import refunds
+
+    document = {"command": command} | refunds.measure(quick=quick)
+    page = refunds.page(document)
+    results.write(folder, "refunds", document, page)
+    return page, refunds.target_met(document)
+
+
 BENCHMARKS: Final[dict[str, Callable[[Path, str, bool], tuple[str, bool]]]] = {
     "gas": _gas,
+    "refunds": _refunds,
     "verify": _verify,
     "tap": _tap,
 }
@@ -53,7 +63,7 @@ BENCHMARKS: Final[dict[str, Callable[[Path, str, bool], tuple[str, bool]]]] = {
 @click.option("--quick", is_flag=True, help="Smaller counts; writes to out/bench, not to bench/results.")
 @click.option("--check", is_flag=True, help="Exit status 1 where a target is missed.")
 def main(which: str, quick: bool, check: bool) -> None:
-    """Measure gas, verification and taps; results go to bench/results as JSON and Markdown.
+    """Measure gas, refunds, verification and taps; results go to bench/results as JSON and Markdown.
 
     Exit status: 0 measured, 1 a target missed (with --check), 2 cannot work.
     """

@@ -117,6 +117,14 @@ class Consortium:
             raise RuntimeError(f"expected the call of {to} to succeed, it reverted")
         return receipt
 
+    def phone(self, issuer: City, serial: int) -> RiderPrivateKey:
+        """The rider key of the ticket of this serial."""
+        return RiderPrivateKey.from_scalar(b"\0" + _dice(issuer, serial)[1:])
+
+    def next_block_at(self, moment: int) -> None:
+        """Give the next block that time, Unix seconds."""
+        self._rpc("evm_setNextBlockTimestamp", [moment])
+
     @contextmanager
     def undone(self) -> Iterator[None]:
         """What is settled inside is undone afterwards, so that measurements don't see one another."""
@@ -143,8 +151,8 @@ class Consortium:
         return found
 
     def _make(self, issuer: City, serial: int) -> Ride:
-        dice = keccak256(b"benchmark ride" + issuer.code.to_bytes(2, "big") + serial.to_bytes(5, "big"))
-        phone = RiderPrivateKey.from_scalar(b"\0" + dice[1:])
+        dice = _dice(issuer, serial)
+        phone = self.phone(issuer, serial)
         stations = [station.number for station in self.tariff.stations]
         entry, exit_ = stations[dice[0] % len(stations)], stations[dice[1] % len(stations)]
         entered_at = SETTLED_AT - 14_400 + int.from_bytes(dice[2:4], "big") % 7_200
@@ -177,6 +185,11 @@ class Consortium:
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']}")
         return answer["result"]
+
+
+def _dice(issuer: City, serial: int) -> bytes:
+    """What everything random about a ride comes from."""
+    return keccak256(b"benchmark ride" + issuer.code.to_bytes(2, "big") + serial.to_bytes(5, "big"))
 
 
 @contextmanager
