@@ -40,8 +40,9 @@ ACTS: Final = {
 }
 
 NOTES: Final = """
-`refund`, `dispute` and `refundRevoked` name the ride by the whole batch that it settled in. From some 40 rides on they cost
-what EIP-7623 asks for their bytes (40 gas for each that isn't zero, 10 for each that is), and nothing for what they do.
+`refund`, `dispute` and `refundRevoked` name the ride by the whole batch that it settled in. From some 40 rides on they
+cost what EIP-7623 asks for their bytes (40 gas for each that isn't zero, 10 for each that is), and
+nothing for what they do.
 `answer` and `refundUnanswered` name it by the batch's id. OpenZeppelin's `P256` uses the precompile where there is one.
 """
 
@@ -74,8 +75,8 @@ def page(document: dict[str, Any]) -> str:
     head = ["gas of correcting one ride of a batch of", *(f"{size:,}" for size in sizes)]
     return (
         "# Refunds and disputes\n\n"
-        f"Made by `{document['command']}`: anvil v1.7.1, solc 0.8.37 (via IR, optimized for 1,000,000 runs). Every run\n"
-        "gives the same figures.\n\n"
+        f"Made by `{document['command']}`: anvil v1.7.1, solc 0.8.37 (via IR, optimized for 1,000,000 runs). Every\n"
+        "run gives the same figures.\n\n"
         f"Target: {document['limit']:,} gas or less for each: {results.verdict(target_met(document))}.\n\n"
         + results.table(head, [*rows, ["calldata of `dispute`, bytes", *calldata]])
         + NOTES

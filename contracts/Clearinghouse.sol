@@ -381,8 +381,7 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         if (status == ICityRegistry.Status.None) revert OperatorNotMember(operator);
         if (!submits) revert NotSubmitter(operator, signer);
 
-        _promoteDue();
-        Terms memory p = _terms;
+        Terms memory p = _promoteDue();
         if (block.timestamp < p.stoppedUntil) revert SettlementIsStopped(p.stoppedUntil);
         terms.maxFare = p.maxFare;
         terms.grace = p.grace;
@@ -481,9 +480,11 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     }
 
     /// @dev Puts parameters that hold by now where settling finds them at once.
-    function _promoteDue() private {
-        Terms memory terms = _terms;
-        if (_isDue(terms)) _write(_pending, terms.pendingFrom);
+    function _promoteDue() private returns (Terms memory terms) {
+        terms = _terms;
+        if (!_isDue(terms)) return terms;
+        _write(_pending, terms.pendingFrom);
+        return _terms;
     }
 
     function _apply(Parameters memory to, uint256 from) private {
