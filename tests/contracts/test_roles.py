@@ -72,21 +72,22 @@ WHO: dict[str, set[str]] = {
     "Refunds": {"Refunds"},
     "the bank": {"the bank"},
 }
-ROW = re.compile(r"^\| `(\w+)\.(\w+)` \| ([^|]+) \|[^|]*\|[^|]*\| (?:`(\w+)`)? ?\|$", re.MULTILINE)
+ROW = re.compile(r"^\| `(\w+)\.(\w+)` \| ([^|]+) \| ([^|]+) \|[^|]*\| (?:`(\w+)`)? ?\|$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A row: who may, and what the others get."""
+    """A row: who may, with whose consent, and what the others get."""
 
     who: str
+    consent: str
     error: str
 
 
 @cache
 def table() -> dict[tuple[str, str], Rule]:
     text = (REPOSITORY / "SECURITY.md").read_text(encoding="utf-8")
-    return {(m[1], m[2]): Rule(m[3].strip(), m[4] or "") for m in ROW.finditer(text)}
+    return {(m[1], m[2]): Rule(m[3].strip(), m[4].strip(), m[5] or "") for m in ROW.finditer(text)}
 
 
 def functions() -> list[tuple[str, str]]:
@@ -395,7 +396,11 @@ def _wenzhou_was_expelled(built: World) -> Iterator[None]:
 
 def call_as(world: World, contract: str, function: str, caller: str) -> str | None:
     """The error's name that a good call ends with for this caller; None if it goes through."""
-    call = GOOD[contract, function](world, caller)
+    return outcome_of(GOOD[contract, function](world, caller), caller)
+
+
+def outcome_of(call: Call, caller: str) -> str | None:
+    """The error's name that a call ends with; None if it goes through."""
     try:
         call.contract._send(call, caller, None)
     except Reverted as refusal:
@@ -418,3 +423,32 @@ def test_every_role_gets_what_the_table_says(world: World, contract: str, functi
             came[role] = call_as(world, contract, function, account(world))
         expected[role] = None if role in allowed else rule.error
     assert came == expected
+
+
+OF_THE_CITY = {
+    "the city's admin": XUZHOU.admin,
+    "the city's treasury": XUZHOU.treasury,
+    "the city's admin or treasury": XUZHOU.treasury,
+    "the issuer's treasury": XUZHOU.treasury,
+    "the address proposed": NEW,
+}
+"""Who acts for Xuzhou."""
+
+
+@pytest.mark.parametrize("act", ["suspend", "expel"])
+def test_a_city_that_is_active_no_longer_does_all_but_what_the_table_says(world: World, act: str) -> None:
+    """It keeps its house in order, and its money; it has no vote, and can't leave twice."""
+    came, expected = {}, {}
+    for (contract, function), rule in table().items():
+        if rule.who not in OF_THE_CITY:
+            continue
+        caller = OF_THE_CITY[rule.who]
+        with world.node.rolled_back():
+            call = GOOD[contract, function](world, caller)
+            world.by_vote(world.registry, act, XUZHOU.code)
+            came[function] = outcome_of(call, caller)
+        expected[function] = "CityNotActive" if "while the city is active" in rule.consent else None
+        if (act, function) == ("expel", "leaveConsortium"):
+            expected[function] = "WrongStatus"
+    assert came == expected
+    assert set(expected.values()) >= {None, "CityNotActive"}

@@ -413,3 +413,13 @@ def test_two_thirds_of_the_others_suspend_all_who_are_not_in_it_a_day_later(
     assert registry.activeCount() == 2
     world.withdraw(XUZHOU, DEPOSIT)
     registry.leaveConsortium(XUZHOU.code, sender=XUZHOU.admin)
+
+
+def test_a_longer_grace_makes_tickets_good_again_of_a_key_that_ended_because_it_was_stolen(
+    world: World, registry: Contract
+) -> None:
+    """What SECURITY.md accepts: it takes two thirds, and a week in which the city sees it."""
+    registry.endIssuerKey(XUZHOU.code, 1, NOON - 2 * DAY, sender=XUZHOU.admin, at=NOON - 2 * DAY)
+    assert world.judge(serial=1) is RideReason.KeyNotValid
+    world.set_parameters(grace=3 * DAY)
+    assert world.judge(serial=1, at=EVENING + 60) is None
