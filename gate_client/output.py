@@ -123,12 +123,12 @@ def _counts(title: str, counts: Mapping[str, int]) -> Table:
 def _domains(domains: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(title="Clearinghouses", title_justify="left")
     for column in ("address", "closes", "taps that wait", "rides to settle", "settled", "rejected"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column in ("address", "closes"))
     for domain in domains:
         rides = domain["rides"]
         closes = "" if domain["closes_at"] is None else _time(domain["closes_at"])
         counts = (domain["taps"]["waiting"], rides["ready"] + rides["batched"], rides["settled"], rides["rejected"])
-        table.add_row(domain["clearinghouse"], closes, *map(str, counts))
+        table.add_row(f"{domain['clearinghouse'][:14]}…", closes, *map(str, counts))
     return table
 
 

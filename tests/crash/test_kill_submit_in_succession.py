@@ -91,7 +91,7 @@ def test_every_ride_settles_once_where_its_ticket_was_signed_for(tmp_path: Path)
         switch = Switch(old, new, gate, random.Random(seed))
         gate.json("sync")
         leave_batches_signed(switch)
-        closes_at = name_successor(old, new, closes_in=40)
+        closes_at = name_successor(old, new, closes_in=75)
         while switch.kills["sync"] < SYNC_KILLS:
             switch.ride("old", 2)  # by the list that the gate has
             switch.run_and_kill("sync", within=1.5)
