@@ -9,8 +9,8 @@ from typing import Final
 
 from consortium.calls import Call, Step, encode_call
 from consortium.standing import City, Parameters, Standing, yuan
-from consortium.times import format_moment
-from consortium.words import RESERVE_AFTER_EXIT
+from consortium.times import format_length, format_moment
+from consortium.words import RESERVE_AFTER_EXIT, STOP_LENGTH
 
 SERIALS_AT_ONCE: Final = 300
 """Revocations in one transaction: about 8 million gas."""
@@ -339,9 +339,9 @@ def left_to_do(standing: Standing, city: City, disputed: int) -> tuple[str, ...]
     if disputed:
         left.append(f"{yuan(disputed)} of its rides hang on open disputes")
     times = standing.house.parameters
-    done = city.exited_at + times.submission_window + times.dispute_time + times.answer_time if city.exited_at else 0
-    tail = f"until {format_moment(done)}" if done else "for as long after it"
-    left.append(f"its rides of before can still be submitted, disputed and answered {tail}")
+    last = times.submission_window + 2 * STOP_LENGTH + times.dispute_time + times.answer_time
+    until = f"until {format_moment(city.exited_at + last)}" if city.exited_at else f"for {format_length(last)} after it"
+    left.append(f"its rides of before can still be submitted, disputed and answered, {until} at most")
     return tuple(left)
 
 

@@ -227,7 +227,7 @@ def _set_parameters(case: _Case) -> _Words:
     if holds_at_once(present, new):
         when = "holds as soon as it is carried out"
     else:
-        wait = format_length(present.submission_window + present.dispute_time)
+        wait = format_length(present.submission_window + 2 * STOP_LENGTH + present.dispute_time)
         when = f"holds from {wait} after it is carried out, so that no ride carried before is hurt"
     if case.house.pending is not None:
         warnings.append(f"it takes the place of the parameters that are to hold from {_pending(case.house)}")

@@ -449,8 +449,8 @@ def test_reserve_and_parameters_hold_as_their_proposals_said(four: World) -> Non
     assert four.read("Clearinghouse", "maxFare") == 20_000
     rules = four.does("status")["clearinghouses"][0]
     assert (rules["pending"]["max_fare"], rules["pending"]["submission_window"]) == (15_000, 40 * DAY)
-    assert rules["pending_from"] > four.now + 69 * DAY
-    four.wait(70 * DAY + 60)
+    assert rules["pending_from"] > four.now + 75 * DAY
+    four.wait(76 * DAY + 60)
     assert four.read("Clearinghouse", "maxFare") == 15_000
     assert four.read("Clearinghouse", "disputeFee") == 600
 
@@ -534,7 +534,7 @@ def test_a_proposal_is_read_in_plain_words_with_the_present_value_beside_the_new
     listed = words_of(four.run("consortium", "proposals").out)
     assert "highest fare of a ride: 200.00 yuan → 150.00 yuan" in listed
     assert "time to answer a dispute: 10 days → 12 days" in listed
-    assert "holds from 60 days after it is carried out" in listed
+    assert "holds from 66 days after it is carried out" in listed
     assert [one["id"] for one in four.does("proposals")] == [3, 2]
     assert [one["id"] for one in four.does("proposals", "--all")] == [3, 2, 1]
 
@@ -689,13 +689,13 @@ def test_a_keyfile_account_governs_as_a_test_account_does(four: World, tmp_path:
     four.does("move-admin", admin, "--as", "Ningbo")
     four.wait(2 * DAY)
     keyfile.write_text(json.dumps(Account.encrypt(test_private_key(300), "correct horse", iterations=2)))
-    environment = os.environ | {"APE_DATA_FOLDER": str(tmp_path / "ape")}
 
-    def ape(*words: str, passphrase: str) -> Ended:
+    def ape(*words: str) -> Ended:
         done = subprocess.run(
             [str(Path(sys.executable).parent / "ape"), "run", "consortium", *words, *four.options()],
             cwd=REPOSITORY,
-            env=environment | {"APE_ACCOUNTS_ningbo-admin_PASSPHRASE": passphrase},
+            env=os.environ
+            | {"APE_DATA_FOLDER": str(tmp_path / "ape"), "APE_ACCOUNTS_ningbo-admin_PASSPHRASE": "correct horse"},
             capture_output=True,
             text=True,
             timeout=120,
@@ -705,11 +705,8 @@ def test_a_keyfile_account_governs_as_a_test_account_does(four: World, tmp_path:
 
     absent = four.refused("accept-admin", "--as", "Ningbo")
     assert f"expected the account {admin} (proposed admin of Ningbo) among Ape's accounts" in absent
-    wrong = ape("accept-admin", "--as", "Ningbo", passphrase="wrong")
-    assert wrong.status == 2
-    assert "in APE_ACCOUNTS_ningbo-admin_PASSPHRASE, it opens nothing" in wrong.err
     for words in (("accept-admin", "--as", "Ningbo"), ("reserve", "Hangzhou", "5000", "--as", "Ningbo")):
-        right = ape(*words, "--json", passphrase="correct horse")
+        right = ape(*words, "--json")
         assert right.status == 0, right.err
         assert [it["sender"] for it in right.document["transactions"]] == [admin]
     assert four.does("show", "2")["approved_by"] == [3302]
