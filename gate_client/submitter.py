@@ -31,6 +31,9 @@ _log = logging.getLogger(__name__)
 UNKNOWN_PATIENCE = 10.0
 """Seconds after which a transaction that the node doesn't know is taken for lost, and the batch is sent again."""
 
+STOP_LENGTH = 3 * 86_400
+"""Seconds that an emergency stop lasts at most."""
+
 AFTER_A_STOP = 3 * 86_400
 """Seconds after an emergency stop in which rides still settle whose submission window ended during it."""
 
@@ -309,7 +312,9 @@ class Submitter:
             return None
         until = int(str(error.details[0]))
         window = self._chain.submission_window()
-        settle_by = max(min(ride.exited_at for *_, ride in stored.batch.iter_rides()) + window, until + AFTER_A_STOP)
+        settle_by = min(ride.exited_at for *_, ride in stored.batch.iter_rides()) + window
+        if settle_by >= until - STOP_LENGTH:  # else they were too late before it began
+            settle_by = max(settle_by, until + AFTER_A_STOP)
         return (
             f"settlement is stopped until {_time(until)}; the batch is kept and goes out with the first submit after "
             f"that; its rides can be settled until {_time(settle_by)}"

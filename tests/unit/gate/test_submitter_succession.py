@@ -14,7 +14,7 @@ from gate_client.journal import Journal
 from gate_client.line import Line, Predecessor
 from gate_client.output import show_report
 from gate_client.rounds import Lane, Report, submit_once
-from gate_client.submitter import AFTER_A_STOP, Submitter
+from gate_client.submitter import AFTER_A_STOP, STOP_LENGTH, Submitter
 from gate_client.tap import Direction
 from interline.domain import Domain, batch_digest
 from interline.reasons import RideReason
@@ -252,6 +252,13 @@ class TestStopped:
     ) -> None:
         monkeypatch.setattr(stopped, "submission_window", lambda: DAY)
         assert f"can be settled until {day(self.UNTIL + AFTER_A_STOP)}" in submit().waiting[0].problem
+
+    def test_one_that_ended_before_the_stop_is_not(
+        self, submit: Submit, in_flight: list[Rider], stopped: FakeChain, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        window = self.UNTIL - STOP_LENGTH - 1 - (NOW + 600)
+        monkeypatch.setattr(stopped, "submission_window", lambda: window)
+        assert f"can be settled until {day(NOW + 600 + window)}" in submit().waiting[0].problem
 
 
 def day(seconds: int) -> str:
