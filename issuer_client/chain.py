@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import requests
+from eth_account import Account
 from eth_typing import BlockNumber, ChecksumAddress
 from hexbytes import HexBytes
 from web3 import Web3
@@ -25,9 +26,10 @@ from web3.exceptions import (
     Web3RPCError,
 )
 from web3.middleware import ExtraDataToPOAMiddleware
-from web3.types import LogReceipt
+from web3.types import LogReceipt, TxParams, Wei
 
 from interline.contracts import CONTRACTS, load_abi
+from interline.disputes import RIDE_DISPUTED, Case, RideDispute, Stage, read_dispute
 from interline.domain import Domain
 from interline.hashing import keccak256
 from interline.settlements import (
@@ -43,16 +45,21 @@ from interline.settlements import (
     read_refund,
     read_settlements,
 )
-from interline.signatures import to_checksum
-from issuer_client.chain_types import Block, House, Revocation
+from interline.signatures import address_of, to_checksum
+from issuer_client.chain_types import Block, Call, DisputeTerms, House, Revocation
 from issuer_client.errors import ChainError, ChainRefusalError, ChainUnavailableError
 
 REQUEST_TIMEOUT: Final = 20.0
 LOG_CHUNK: Final = 10_000
 LOG_CHUNK_LEAST: Final = 50
 IDS_AT_ONCE: Final = 200
+NONCE_ATTEMPTS: Final = 8
 LONGEST_LINE: Final = 100
 """More Clearinghouses than one line of succession will ever have."""
+
+
+_STALE_NONCE: Final = ("nonce too low", "nonce is too low", "underpriced", "oldnonce")
+_ALREADY_SENT: Final = ("already known", "already imported", "known transaction")
 
 
 class Chain:
@@ -207,7 +214,116 @@ class Chain:
             Revocation(int.from_bytes(log.topics[2], "big"), int.from_bytes(log.data, "big"), log.block) for log in logs
         ]
 
+    # ------------------------------------------------------------ disputes
+
+    def disputes(self, refunds: bytes, issuer: int, from_block: int, to_block: int) -> list[RideDispute]:
+        """The disputes of rides on an issuer's tickets that were opened in these blocks, both included."""
+        topics: list[Any] = [_hex(RIDE_DISPUTED), None, _hex(_word(issuer))]
+        return [read_dispute(log) for log in self._logs(refunds, topics, from_block, to_block)]
+
+    def case(self, refunds: bytes, batch_id: bytes, index: int) -> Case:
+        """Where the dispute of a ride stands, and what was refunded of it; all zero if neither was asked for."""
+        with self._translated():
+            found = self._at("Refunds", _address(refunds)).functions.caseOf(batch_id, index).call()
+        issuer, operator, fare, refunded, fee, answer_until, stage = found
+        return Case(issuer, operator, fare, refunded, fee, answer_until, Stage(stage))
+
+    def terms(self, house: bytes) -> DisputeTerms:
+        """What holds for disputes at a Clearinghouse now."""
+        functions = self._house(house)
+        with self._translated():
+            return DisputeTerms(
+                answer_time=int(functions.answerTime().call()),
+                fee=int(functions.disputeFee().call()),
+                disputable_from=int(functions.disputableFrom().call()),
+            )
+
+    def settled_at(self, house: bytes, batch_id: bytes) -> int | None:
+        """When a batch settled at a Clearinghouse (Unix seconds); None if it didn't."""
+        with self._translated():
+            operator, settled_at, _ = self._house(house).batches(batch_id).call()
+            return int(settled_at) if operator else None
+
+    def treasury(self, city: int) -> bytes:
+        """The address of a city's treasury, 20 bytes."""
+        with self._translated():
+            registry = self._at("CityRegistry", self._registry()).functions
+            return bytes.fromhex(registry.city(city).call()[3][2:])
+
+    def refunds_call(self, refunds: bytes, function: str, *arguments: object) -> Call:
+        """A call to a contract for refunds."""
+        data = self._at("Refunds", _address(refunds)).encode_abi(function, args=arguments)
+        return Call(refunds, bytes.fromhex(data[2:]))
+
+    def gas(self, sender: bytes, call: Call) -> int:
+        """Try a call without sending it; the gas that it takes.
+
+        Raises:
+            ChainRefusalError: the contract refuses it.
+        """
+        transaction: TxParams = {
+            "from": _address(sender),
+            "to": _address(call.to),
+            "data": HexBytes(call.data),
+            "gasPrice": Wei(0),
+        }
+        with self._translated():
+            return int(self._web3.eth.estimate_gas(transaction))
+
+    def send(self, private_key: bytes, call: Call, gas: int) -> bytes:
+        """Sign and send a call with the account's next nonce; the transaction's hash, 32 bytes.
+
+        Raises:
+            ChainUnavailableError: the node doesn't answer; it may have got the transaction or not.
+            ChainError: the node doesn't take it.
+        """
+        for _ in range(NONCE_ATTEMPTS):
+            with self._translated():
+                signed = self._signed(private_key, call, gas)
+            try:
+                with self._translated():
+                    self._web3.eth.send_raw_transaction(signed.raw_transaction)
+            except ChainUnavailableError:
+                raise
+            except ChainError as error:
+                message = str(error).lower()
+                if any(phrase in message for phrase in _STALE_NONCE):
+                    continue  # another process with this key was faster
+                if not any(phrase in message for phrase in _ALREADY_SENT):
+                    raise
+            return bytes(signed.hash)
+        raise ChainError(
+            f"{NONCE_ATTEMPTS} transactions of this account lost their nonce to others; run the command again"
+        )
+
+    def succeeded(self, tx: bytes) -> bool | None:
+        """Did a transaction do what it was for? None while it is in no block."""
+        with self._translated():
+            try:
+                return bool(self._web3.eth.get_transaction_receipt(HexBytes(tx))["status"])
+            except TransactionNotFound:
+                return None
+
     # ------------------------------------------------------------ internals
+
+    def _signed(self, private_key: bytes, call: Call, gas: int) -> Any:
+        sender = _address(address_of(private_key))
+        eth = self._web3.eth
+        price = int(eth.gas_price)
+        if price and eth.get_balance(sender) < price * gas:  # on a chain without fees nodes suggest some all the same
+            price = int(eth.get_block("latest").get("baseFeePerGas", 0))
+        return Account.sign_transaction(
+            {
+                "to": _address(call.to),
+                "data": _hex(call.data),
+                "value": 0,
+                "gas": gas,
+                "gasPrice": price,
+                "nonce": eth.get_transaction_count(sender, "pending"),
+                "chainId": eth.chain_id,
+            },
+            private_key,
+        )
 
     def _house(self, address: bytes) -> Any:
         return self._at("Clearinghouse", _address(address)).functions

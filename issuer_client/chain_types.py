@@ -26,6 +26,24 @@ class House:
 
 
 @dataclass(frozen=True, slots=True)
+class DisputeTerms:
+    """What holds for disputes now: seconds for an answer, the fee if one comes (fen), and the earliest settlement (Unix
+    seconds) of which a ride can still be disputed."""
+
+    answer_time: int
+    fee: int
+    disputable_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that a transaction makes: the contract (20 bytes) and its data."""
+
+    to: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Revocation:
     """A ticket that its issuer revoked, and the block in which it did."""
 

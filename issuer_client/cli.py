@@ -20,6 +20,7 @@ from issuer_client.commands import (
     print_table,
 )
 from issuer_client.config import IssuerConfig
+from issuer_client.disputes_cli import COMMANDS as DISPUTE_COMMANDS
 from issuer_client.documents import issued_document, read_rider_keys, rider_key, ticket_document, to_hex
 from issuer_client.durations import parse_duration
 from issuer_client.office import TicketOffice
@@ -68,6 +69,8 @@ def main(ctx: click.Context, config: Path, verbose: bool) -> None:
 main.add_command(wallet_group)
 main.add_command(list_rides)
 main.add_command(move_domain)
+for dispute_command in DISPUTE_COMMANDS:
+    main.add_command(dispute_command)
 
 
 @main.command()

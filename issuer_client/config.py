@@ -18,7 +18,7 @@ class IssuerConfig:
     is 20 bytes; `wallet` is the wallet for tests, and `cities` the folder of city files, which gives the operators'
     tariffs and the issuer keys' addresses: both may be None. `rpc` is a node's address, for what is read from the
     chain alone (rides and disputes; never for issuing), and `confirmations` how many blocks must stand on one before
-    it is read.
+    it is read. `treasury_keystore` holds the key that disputes rides and has them refunded; it may be None.
     """
 
     city: int
@@ -31,6 +31,7 @@ class IssuerConfig:
     cities: Path | None = None
     rpc: str | None = None
     confirmations: int = 0
+    treasury_keystore: Path | None = None
 
     @property
     def domain(self) -> Domain:
@@ -61,4 +62,5 @@ _KEYS: Final = {
     "cities": Key(file_path, needed=False),
     "rpc": Key(url, needed=False),
     "confirmations": Key(whole(0, 10_000), needed=False),
+    "treasury_keystore": Key(file_path, needed=False),
 }

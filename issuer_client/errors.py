@@ -45,6 +45,10 @@ class DomainRefusedError(RefusedError):
     """A Clearinghouse that the office can't move to."""
 
 
+class DisputeRefusedError(RefusedError):
+    """A ride that can't be disputed: it isn't this city's, didn't settle, or was disputed before; or it is too late."""
+
+
 class ChainError(IssuerError):
     """The chain can't be asked: the node refuses, there is no Clearinghouse, or it isn't the one that was meant."""
 

@@ -232,6 +232,14 @@ class Feed:
             )
         )
 
+    def rides_on_revoked_tickets(self) -> list[tuple[Item, int]]:
+        """The rides on the chain whose ticket was revoked at some time, and when (Unix seconds)."""
+        columns = ", ".join(f"i.{column}" for column in _ITEM_FIELDS)
+        query = f"""SELECT r.at, {columns} FROM feed_revocations r
+            JOIN feed_items i ON i.operator = r.operator AND i.serial = r.serial
+            WHERE i.kind = 'ride' AND i.state = ? ORDER BY i.id"""
+        return [(_item(row), int(at)) for at, *row in self._database.read(query, (State.THERE,))]
+
     # ------------------------------------------------------------ what is in it
 
     def last_number(self) -> int:

@@ -38,7 +38,7 @@ class GateFolder:
 
     @property
     def environment(self) -> dict[str, str]:
-        return os.environ | {"GATE_KEYSTORE_PASSWORD": PASSWORD}
+        return os.environ | {"GATE_KEYSTORE_PASSWORD": PASSWORD, "GATE_TREASURY_PASSWORD": PASSWORD}
 
     def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run `gate-client` and wait for it."""
@@ -64,6 +64,7 @@ def gate_folder(folder: Path, deployment: Deployment, operator: City, **settings
     """Make the folder of an operator's gates: station 1, the city's tariff, its first submitter's keystore."""
     folder.mkdir(parents=True, exist_ok=True)
     save_keystore(folder / "submitter.json", operator.private_key(Role.SUBMITTER), PASSWORD, scrypt_n=2)
+    save_keystore(folder / "treasury.json", operator.private_key(Role.TREASURY), PASSWORD, scrypt_n=2)
     document: dict[str, object] = {
         "operator": operator.code,
         "station": 1,

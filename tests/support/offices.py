@@ -55,7 +55,8 @@ class OfficeFolder:
 
     @property
     def environment(self) -> dict[str, str]:
-        return os.environ | {"ISSUER_KEYSTORE_PASSWORD": PASSWORD, "COLUMNS": "200"}
+        passwords = {"ISSUER_KEYSTORE_PASSWORD": PASSWORD, "ISSUER_TREASURY_PASSWORD": PASSWORD}
+        return os.environ | passwords | {"COLUMNS": "200"}
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run `issuer-client` and wait for it."""
@@ -76,12 +77,14 @@ def office_folder(folder: Path, deployment: Deployment, issuer: City, **settings
     """Make the folder of a city's ticket office, with the committed city files."""
     folder.mkdir(parents=True, exist_ok=True)
     save_keystore(folder / "issuer-key.json", issuer.private_key(Role.ISSUER_KEY), PASSWORD, scrypt_n=2)
+    save_keystore(folder / "treasury.json", issuer.private_key(Role.TREASURY), PASSWORD, scrypt_n=2)
     document: dict[str, object] = {
         "city": issuer.code,
         "chain_id": deployment.domain.chain_id,
         "clearinghouse": to_checksum(deployment.domain.clearinghouse),
         "key_id": 1,
         "keystore": "issuer-key.json",
+        "treasury_keystore": "treasury.json",
         "database": "tickets.db",
         "wallet": "wallet.db",
         "cities": str(CITIES),
