@@ -243,17 +243,20 @@ class History:
         try:
             done = act()
         except NotAllowed as refusal:
-            with pytest.raises(Reverted) as raised:
-                getattr(self.world.refunds, name)(*arguments, sender=sender, at=self.now)
-            assert raised.value.error.name == refusal.cause
-            self.refusals[refusal.cause] += 1
-            self._done(f"refused {name}")
+            self._expect_no_correction(name, arguments, sender, refusal.cause)
             return
         receipt = getattr(self.world.refunds, name)(*arguments, sender=sender, at=self.now)
         assert receipt.events == correction_events(name, key, done)
         case = done.case if isinstance(done, Posted) else done
         assert self.world.refunds.caseOf(*key) == case.as_tuple()
         self._done(name, receipt)
+
+    def _expect_no_correction(self, name: str, arguments: Sequence[Any], sender: str, cause: str) -> None:
+        with pytest.raises(Reverted) as raised:
+            getattr(self.world.refunds, name)(*arguments, sender=sender, at=self.now)
+        assert raised.value.error.name == cause
+        self.refusals[cause] += 1
+        self._done(f"refused {name}")
 
     def revoke(self, issuer: City, operator: City, serials: list[int]) -> None:
         fresh = self.ledger.members.revoke(issuer.code, operator.code, serials, self.now)
