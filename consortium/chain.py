@@ -260,7 +260,10 @@ class Chain:
         transaction = account.prepare_transaction(self._provider.network.ecosystem.create_transaction(**fields))
         signed = account.sign_transaction(transaction)
         if signed is None:
-            raise TransactionError(f"{call.what}: expected a signature of {call.sender} ({call.role}), it was refused")
+            raise TransactionError(
+                f"{call.what}: expected a signature of {call.sender} ({call.role}), none came: it was refused, or "
+                "waits for a Safe's other owners. Once they have carried it out, run this again to go on"
+            )
         try:
             return Web3.to_hex(self.web3.eth.send_raw_transaction(signed.serialize_transaction()))
         except NODE_ERRORS as error:

@@ -138,9 +138,10 @@ class Desk:
 
         Raises AccountMissingError where nobody is.
         """
-        if self._account is not None or self._voices:
-            cities = [self.standing.city(voice) for voice in self._voices] or list(self.standing.cities.values())
-            return self._actor(cities[0], ("admin", "treasury"))
+        if self._account is not None:
+            return self._settled(Actor(self._account, "--account"))
+        if self._voices:
+            return self._actor(self.standing.city(self._voices[0]), ("admin", "treasury"))
         for city in self.standing.cities.values():
             for role in ("admin", "treasury"):
                 address = _HOLDERS[role](city)

@@ -121,7 +121,8 @@ def _admit(case: _Case) -> _Words:
     before = len(case.standing.active)
     effects = [
         f"its admin is {case[_ADMIN]}, its treasury {case[_TREASURY]}",
-        f"{before} members with a vote become {before + 1}; two thirds are then {votes_needed(before + 1)}",
+        f"members with a vote: {before} → {before + 1}; votes for two thirds: {votes_needed(before)} → "
+        f"{votes_needed(before + 1)}",
     ]
     return f"admits {case[1]} ({case.code})", effects, _strange_keys(case)
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from consortium.calls import Call, Step
 from consortium.chain import Chain
 from consortium.deployments import DeployedContract, Deployment
-from consortium.errors import DeploymentError
+from consortium.errors import DeploymentError, TransactionError
 from consortium.onboarding import require_on_chain
 from interline.contracts import CONTRACTS
 
@@ -62,3 +63,45 @@ def test_no_fee_is_offered_only_where_none_is_asked_for(
 ) -> None:
     one = chain(price=price, base_fee=base_fee, local=local, balance=balance)
     assert one._is_free_for(ADDRESS, 50_000) is free
+
+
+class Signs:
+    """An account that gives what it signed, as a Safe's gives its owner's transaction, or nothing."""
+
+    alias = "safe"
+
+    def __init__(self, signed: Any) -> None:
+        self.signed = signed
+
+    def prepare_transaction(self, transaction: Any) -> Any:
+        return transaction
+
+    def sign_transaction(self, transaction: Any) -> Any:
+        return self.signed
+
+
+def sends_through(account: Signs) -> tuple[Chain, list[bytes]]:
+    made, sent = Chain.__new__(Chain), list[bytes]()
+    made._price = 0
+    made.signers = SimpleNamespace(require=lambda address, role: account)  # type: ignore[assignment]
+    ecosystem = SimpleNamespace(create_transaction=lambda **fields: fields)
+    made._provider = SimpleNamespace(network=SimpleNamespace(ecosystem=ecosystem))
+    eth = SimpleNamespace(send_raw_transaction=lambda raw: sent.append(raw) or bytes(32))
+    made.web3 = SimpleNamespace(eth=eth)  # type: ignore[assignment]
+    return made, sent
+
+
+CALL = Call(Step.ACT, "Ningbo freezes", ADDRESS, "admin of Ningbo", ADDRESS, b"\1")
+
+
+def test_what_an_account_signed_is_sent_though_it_is_another_transaction() -> None:
+    made, sent = sends_through(Signs(SimpleNamespace(serialize_transaction=lambda: b"by an owner")))
+    made._sign_and_send(CALL, 0, 50_000)
+    assert sent == [b"by an owner"]
+
+
+def test_an_account_that_gives_no_signature_is_named_and_nothing_is_sent() -> None:
+    made, sent = sends_through(Signs(None))
+    with pytest.raises(TransactionError, match=r"\(admin of Ningbo\), none came.*Safe's other owners"):
+        made._sign_and_send(CALL, 0, 50_000)
+    assert sent == []
