@@ -51,12 +51,13 @@ class AnswerReport:
 def list_disputes(config: GateConfig, *, try_answers: bool = False) -> AnswerReport:
     """Every dispute of the operator's rides; nothing is sent. With `try_answers`, what each answer would take.
 
+    Another answer may be at work on the journal meanwhile.
+
     Raises:
         ChainUnavailableError: the node doesn't answer.
-        SubmissionError: another answer is at work on this journal.
     """
     require_journal(config.journal, config.trust_list)
-    with _alone(config, 60), _desks(config, None) as desks:
+    with _desks(config, None) as desks:
         report, _ = _step(desks, send=False, try_answers=try_answers)
         return report
 

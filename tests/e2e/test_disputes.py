@@ -432,7 +432,8 @@ class TestWatching:
             until(lambda: stage(ride_places[0].id, ride_places[0].index).call()[-1] == 2)
             pass_time(deployment, 10 * DAY + 60)
             until(lambda: stage(ride_places[1].id, ride_places[1].index).call()[-1] == 3)
-            second = gate.run("answer")
+            until(lambda: set(states(gate.json("disputes")).values()) == {"upheld", "refunded"})
+            second = gate.run("answer", "--timeout", "0")
             assert "another gate-client answer is at work" in second.stderr
             time.sleep(1)
         finally:
