@@ -108,14 +108,15 @@ def send_data(deployment: Deployment, to: str | None, data: bytes) -> str:
     return "0x" + tx.hex()
 
 
-def succeeded(old: Deployment) -> Deployment:
-    """Another Clearinghouse, which the consortium named as the successor, 31 days ahead."""
+def succeeded(old: Deployment, *, named: bool = True) -> Deployment:
+    """Another Clearinghouse that says it takes over; the consortium named it as the successor, 31 days ahead."""
     abi, bytecode = compiled("Clearinghouse")
     contract = old.web3.eth.contract(abi=abi, bytecode=bytecode)
     made = contract.constructor(old.registry.address, old.token.address, old.clearinghouse.address)
     address = old.call(test_private_key(DEPLOYER), made)["contractAddress"]
-    time = old.web3.eth.get_block("latest")["timestamp"]
-    old.by_vote(old.clearinghouse.functions.nameSuccessor(address, time + 31 * 86_400))
+    if named:
+        time = old.web3.eth.get_block("latest")["timestamp"]
+        old.by_vote(old.clearinghouse.functions.nameSuccessor(address, time + 31 * 86_400))
     domain = Domain(old.domain.chain_id, bytes.fromhex(address[2:]))
     return replace(old, clearinghouse=old.web3.eth.contract(address=address, abi=abi), domain=domain)
 
@@ -357,6 +358,20 @@ class TestASuccession:
         settle(new, hangzhou, [carried(twin)])
         rides = office.json("rides", status=1)["rides"]
         assert [ride["flags"] for ride in rides] == [[], ["domain_differs", "billed_twice"]]
+
+    def test_a_contract_that_only_says_it_takes_over_is_refused(
+        self, office: OfficeFolder, deployment: Deployment, hangzhou: City
+    ) -> None:
+        """Anyone can deploy one."""
+        issued(office, hangzhou)
+        address = succeeded(deployment, named=False).clearinghouse.address
+        assert office.run("move-domain", address).returncode == 1
+        assert office.run("move-domain", address, "--unchecked").returncode == 0
+        text = office.settings.read_text()
+        office.settings.write_text(text.replace(deployment.clearinghouse.address, address))
+        done = office.run("rides")
+        assert done.returncode == 2
+        assert "expected each to name the other" in done.stderr
 
     def test_the_office_moves_to_no_other_contract(self, office: OfficeFolder, deployment: Deployment) -> None:
         issued(office, deployment.cities["Hangzhou"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,7 +98,12 @@ def measure(case: Case, folder: Path, dice: random.Random, *, within_block: bool
     known = [simulated(case, folder / f"lesson-{number}", dice) for number in range(lessons)]
     linker = Linker(known, seed=dice.randrange(2**32))
     rides, riders = simulated(case, folder / "test", dice)
-    return judged(linker, rides, riders, dice, within_block=within_block)
+    return judged(linker, rides, riders, dice, within=block_of if within_block else None)
+
+
+def block_of(ride: PublicRide) -> tuple[int, int]:
+    """The block of 256 that a ride's serial is in."""
+    return ride.operator, ride.ride.serial // BLOCK
 
 
 def judged(
@@ -107,10 +112,13 @@ def judged(
     riders: Sequence[int],
     dice: random.Random,
     *,
-    within_block: bool = False,
+    within: Callable[[PublicRide], object] | None = None,
     before: Sequence[int] = (),
 ) -> Score:
-    """Judge a linker by the rides of some riders, those of `before` among them, at most `LOOKED_AT` rides."""
+    """Judge a linker by the rides of some riders, those of `before` among them, at most `LOOKED_AT` rides.
+
+    With `within`, only rides for which it gives the same are compared.
+    """
     chosen: list[int] = []
     for rider in [*before, *dice.sample(sorted(set(riders) - {*before}), len(set(riders) - {*before}))]:
         own = [place for place, one in enumerate(riders) if one == rider]
@@ -118,8 +126,8 @@ def judged(
             break
         chosen += own
     some, who = [rides[place] for place in chosen], [riders[place] for place in chosen]
-    blocks = [(one.operator, one.ride.serial // BLOCK) for one in some]
-    return judge(linker.scores(some, rides), who, seed=dice.randrange(2**32), groups=blocks if within_block else None)
+    groups = [within(one) for one in some] if within else None
+    return judge(linker.scores(some, rides), who, seed=dice.randrange(2**32), groups=groups)
 
 
 def all_cases() -> dict[str, tuple[Case, bool]]:
