@@ -17,11 +17,12 @@ from interline.rider_keys import RiderPrivateKey
 from interline.signatures import to_checksum
 from network.accounts import Role
 from network.chain import Chain
-from tests.support.deploy import City, Deployment, deploy
+from tests.support.deploy import City, Deployment, deploy, deploy_successor
 from tests.support.disputes import DAY, Place, carry, chain_time, issue, pass_time, rows
 from tests.support.gates import GateFolder, gate_folder
 from tests.support.offices import OfficeFolder, office_folder, ride_on, settle
-from tests.support.riders import Rider
+from tests.support.riders import Rider, TicketOffice
+from tests.support.succession import chain_in_the_past, name_successor
 
 FEE = 500
 FARE = 500
@@ -443,6 +444,29 @@ class TestWatching:
         assert [watcher.returncode for watcher in watchers] == [0, 0], output
         assert '"state": "refunded"' in output[0][0].splitlines()[-1]
         assert '"state": "claimed"' in output[1][0]
+
+
+class TestSuccession:
+    def test_rides_of_both_clearinghouses_are_disputed_and_answered_where_they_settled(self, tmp_path: Path) -> None:
+        with chain_in_the_past() as running:
+            old = deploy(running.url, cities=["Hangzhou", "Xuzhou"])
+            new = deploy_successor(old, deposit=50_000)
+            hangzhou, xuzhou = old.cities["Hangzhou"], old.cities["Xuzhou"]
+            name_successor(old, new, closes_in=3_600)
+            gate = gate_folder(tmp_path / "hangzhou", old, hangzhou)
+            gate.json("sync")
+            office = office_folder(tmp_path / "xuzhou", old, xuzhou)
+            later = TicketOffice(new.domain, xuzhou).issue(hangzhou, not_after=int(time.time()) + 3_600)
+            for deployment, rider in ((old, issue(office, hangzhou, 1)[0]), (new, later)):
+                [ride] = carry(gate, [rider])
+                disputed(office, [ride])
+                assert deployment.refunds.functions.caseOf(ride.id, ride.index).call()[-1] == 1
+            assert sum(one["amount"] for one in gate.json("disputes")["disputes"]) == 2 * FARE
+            assert {one["state"] for one in gate.json("answer")["disputes"]} == {"upheld"}
+            cases = office.json("disputes")["cases"]
+            assert [(one["clearinghouse"], one["state"]) for one in cases] == [
+                (to_checksum(deployment.domain.clearinghouse), "upheld") for deployment in (old, new)
+            ]
 
 
 def until(done: Callable[[], bool], patience: float = 60) -> None:

@@ -93,7 +93,7 @@ def test_one_module_of_the_package_names_what_speaks_to_a_network() -> None:
 
 def test_nothing_below_the_command_line_prints_asks_or_exits() -> None:
     folder = Path(issuer_client.__file__).parent
-    command_line = {"cli.py", "rides_cli.py", "wallet_cli.py", "commands.py", "__main__.py"}
+    command_line = {"cli.py", "rides_cli.py", "disputes_cli.py", "wallet_cli.py", "commands.py", "__main__.py"}
     for path in folder.glob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"^\s*(print|input|exit|quit)\(|sys\.exit", text, re.MULTILINE), path
