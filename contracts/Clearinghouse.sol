@@ -405,12 +405,16 @@ contract Clearinghouse is IClearinghouse, EIP712 {
                 run.nextGroup();
                 _groupTerms(terms, uint16(run.issuer), uint8(run.keyId));
                 (uint256 groupRides, uint256 groupFares) = run.settleGroup(terms, _settledSerials);
-                pairRides += groupRides;
-                pairFares += groupFares;
+                unchecked {
+                    pairRides += groupRides; // 1,000 rides of 100,000 fen at most
+                    pairFares += groupFares;
+                }
             } while (run.hasMoreOfIssuer());
-            if (pairRides != 0) paid += _post(run, pairRides, pairFares);
-            settled += pairRides;
-            fares += pairFares;
+            unchecked {
+                if (pairRides != 0) paid += _post(run, pairRides, pairFares);
+                settled += pairRides;
+                fares += pairFares;
+            }
         }
         if (paid != 0) _accounts[uint16(run.operator)].balance += paid.toUint128();
     }
