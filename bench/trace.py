@@ -1,8 +1,9 @@
 """Where gas goes, from a transaction's trace: every step is counted once, so that the parts add up to the receipt.
 
-One round of the ride loop, from behind one ecrecover up to the next, is straight-line code. Each of its steps is put
-down to the purpose its result serves: the stack is followed step by step, so that `AND` of a mask counts as reading a
-field and `AND` of two comparisons as a condition. What only moves values on the stack is a purpose of its own.
+One round of the ride loop, from where it copies a ride up to where it copies the next, is straight-line code. Each of
+its steps is put down to the purpose its result serves: the stack is followed step by step, so that `AND` of a mask
+counts as reading a field and `AND` of two comparisons as a condition. What only moves values on the stack is a purpose
+of its own.
 """
 
 from __future__ import annotations
@@ -85,11 +86,16 @@ def read_steps(logs: Sequence[Mapping[str, Any]]) -> list[Step]:
 
 def loop_purposes(steps: Sequence[Step]) -> dict[int, str]:
     """The purpose of each program counter of the ride loop, from a trace with stacks of three rides or more."""
-    recoveries = [index for index, step in enumerate(steps) if step.depth == 1 and step.recovers]
-    start, end = (index + 1 for index in recoveries[-2:])
-    batch_at = max(step.operand(0) for step in steps[:start] if step.op == "CALLDATACOPY" and step.depth == 1)
+    batch_at = max(step.operand(0) for step in steps if step.op == "CALLDATACOPY" and step.depth == 1)
+    copies = [index for index, step in enumerate(steps) if step.depth == 1 and _copies_from(step, batch_at)]
+    start, end = copies[-2:]
     purposes = _Round(steps[start:end], batch_at).purposes()
     return {step.pc: purpose for step, purpose in zip(steps[start:end], purposes, strict=True)}
+
+
+def _copies_from(step: Step, batch_at: int) -> bool:
+    """Does it copy a ride of the batch to where the loop looks at it? With that a round begins."""
+    return step.op == "MCOPY" and step.operand(1) >= batch_at
 
 
 def batch_counters(steps: Sequence[Step], batch_bytes: int) -> dict[int, str]:
@@ -134,6 +140,7 @@ class _Round:
         self._batch_at = batch_at
         struct = next(step for step in steps if step.op == "KECCAK256")
         self._struct = range(struct.operand(0), struct.operand(0) + struct.operand(1))
+        self._copy = range(steps[0].operand(0), steps[0].operand(0) + steps[0].operand(2))
         self._makers: list[list[int | None]] = []  # of each step's operands; None: made before this round
         self._users: list[list[int]] = [[] for _ in steps]
         self._purposes: list[str | None] = [None] * len(steps)
@@ -171,6 +178,8 @@ class _Round:
             return ECRECOVER
         if step.op == "KECCAK256":
             return HASHING
+        if index == 0:
+            return FIELDS
         if step.op in ("MSTORE", "MCOPY"):
             return self._purpose_of_store(index)
         if step.op in ("JUMP", "JUMPDEST"):
@@ -202,7 +211,7 @@ class _Round:
         """Does it load a word of the batch, or shift or mask one?"""
         step = self._steps[index]
         if step.op == "MLOAD":
-            return step.operand(0) >= self._batch_at
+            return step.operand(0) >= self._batch_at or step.operand(0) in self._copy
         if step.op in ("SHR", "SHL"):
             word = self._makers[index][1]
         elif step.op == "AND" and max(step.operand(0), step.operand(1)) >= _FIELD_MASK:

@@ -218,6 +218,17 @@ def test_the_loop_does_what_its_plain_twin_and_the_reference_do(history: Twinned
     assert history.acts["stopSettlement"], "expected at least one emergency stop"
 
 
+@pytest.mark.parametrize("start", [2**31 - 2 * HOUR, 2**32 - 20 * DAY])
+def test_they_agree_around_2038_and_to_the_last_days_of_32_bits(history: TwinnedHistory, start: int) -> None:
+    """The loop holds times against one another in 32 bits, whose top bit begins to be used in 2038."""
+    history.wait(start - history.now)
+    fate = Strain(DEFAULT_SEED, history)
+    for _ in range(25):
+        fate.send_batch()
+        history.now += 600
+    assert history.settled_rides > 50
+
+
 def test_a_difference_between_them_is_seen(history: TwinnedHistory) -> None:
     """Or else the comparison would compare nothing: this twin thinks that a ride may cost 1 fen at most."""
     batch = Strain(1, history).rides.dense(FOUNDERS[0], history.now, 3)

@@ -57,7 +57,8 @@ def test_a_call_is_charged_without_what_its_callee_takes() -> None:
 
 
 def test_each_step_of_a_round_is_put_down_to_the_purpose_of_its_result() -> None:
-    assert loop_purposes(read_steps(two_rounds())) == {
+    assert loop_purposes(read_steps(one_round_and_more())) == {
+        9: FIELDS,  # the ride, copied
         10: MOVES,  # the call's success, dropped
         11: MOVES,  # the cursor, copied
         12: FIELDS,  # a word of the batch
@@ -79,8 +80,8 @@ def test_each_step_of_a_round_is_put_down_to_the_purpose_of_its_result() -> None
     }
 
 
-def two_rounds() -> list[dict]:
-    """The end of one round and the whole of another, as a compiler could have made it."""
+def one_round_and_more() -> list[dict]:
+    """A whole round and the start of the next, as a compiler could have made it."""
     call = (0x20, 0, 0x80, 0x200, 1, 5_000)
     ops: list[tuple[str, tuple[int, ...]]] = [
         ("POP", (7, BATCH_AT, 1)),
@@ -102,11 +103,13 @@ def two_rounds() -> list[dict]:
         *(("PUSH1", (7, BATCH_AT + 3, *call[:count])) for count in range(6)),
         ("STATICCALL", (7, *call)),
     ]
+    copy = (113, BATCH_AT, 0x300)
     logs = [
         step("CALLDATACOPY", 90_100, stack=(0x200, 4, BATCH_AT), pc=1),
-        step("STATICCALL", 90_000, stack=(7, BATCH_AT, *call), pc=2),
+        step("MCOPY", 90_000, stack=(7, BATCH_AT, 1, *copy), pc=9),
     ]
     logs += [step(op, 80_000 - 3 * place, stack=stack, pc=10 + place) for place, (op, stack) in enumerate(ops)]
+    logs.append(step("MCOPY", 72_000, stack=(7, BATCH_AT + 3, 1, *copy), pc=9))
     return [*logs, step("STOP", 70_000, cost=0, pc=99)]
 
 
