@@ -286,7 +286,7 @@ def main() -> int:
     except StaleMutant as stale:
         print(stale, file=sys.stderr)
         return 2
-    chosen = [mutant for mutant in mutants if mutant.name in options.only] if options.only else mutants
+    chosen = [mutant for name in options.only for mutant in mutants if mutant.name == name] or mutants
     if options.sample:
         chosen = spread(chosen, options.sample)
     results, stale_ones = [], []

@@ -39,7 +39,7 @@ contract MoneyProofs {
     }
 
     /// @notice A deposit raises one balance and held() by just its amount.
-    function check_depositRaisesOneBalance(uint96 before, uint96 amount) external {
+    function check_depositRaisesOneBalance(uint64 before, uint64 amount) external {
         _deposit(A, before);
         Numbers memory n = _numbers();
         _deposit(A, amount);
@@ -50,7 +50,7 @@ contract MoneyProofs {
     }
 
     /// @notice What a city may withdraw is its balance less its reserve, and nothing while it has arrears.
-    function check_whatMayBeWithdrawn(uint96 had, uint96 reserve, uint96 owed) external {
+    function check_whatMayBeWithdrawn(uint64 had, uint64 reserve, uint64 owed) external {
         _deposit(A, had);
         _house.setReserve(A, reserve);
         _post(A, B, owed);
@@ -60,7 +60,7 @@ contract MoneyProofs {
     }
 
     /// @notice A withdrawal within that goes through, and takes just its amount; any other is refused.
-    function check_withdrawalsStayWithinThat(uint96 had, uint96 reserve, uint128 amount) external {
+    function check_withdrawalsStayWithinThat(uint64 had, uint64 reserve, uint64 amount) external {
         _deposit(A, had);
         _house.setReserve(A, reserve);
         uint256 most = _house.withdrawable(A);
@@ -71,7 +71,7 @@ contract MoneyProofs {
     }
 
     /// @notice A posting moves its amount from one position to another, from the balance first, if there are no arrears.
-    function check_postingMovesPositions(uint96 a, uint96 b, uint96 first, uint96 amount) external {
+    function check_postingMovesPositions(uint64 a, uint64 b, uint64 first, uint64 amount) external {
         _deposit(A, a);
         _deposit(B, b);
         _post(A, B, first);
@@ -87,7 +87,7 @@ contract MoneyProofs {
     }
 
     /// @notice A posting to a city that owes to the debtor pays that first: nobody is paid out by one whom it owes.
-    function check_postingBackPaysArrearsFirst(uint96 a, uint96 b, uint96 owed, uint96 back) external {
+    function check_postingBackPaysArrearsFirst(uint64 a, uint64 b, uint64 owed, uint64 back) external {
         _deposit(A, a);
         _deposit(B, b);
         _post(A, B, owed);
@@ -102,7 +102,7 @@ contract MoneyProofs {
     }
 
     /// @notice Arrears are paid as far as the balance reaches; positions stay, and the third city isn't touched.
-    function check_payingArrearsMovesNoPosition(uint96 a, uint96 toB, uint96 toC, uint96 later) external {
+    function check_payingArrearsMovesNoPosition(uint64 a, uint64 toB, uint64 toC, uint64 later) external {
         _deposit(A, a);
         _post(A, B, toB);
         _post(A, C, toC);
