@@ -178,9 +178,8 @@ abstract contract CaseActs is RideActs {
         uint256 privateKey = _riderPrivateKey(riderKey);
         bytes32 hash = ride.ticketHash(_houses[ride.house].domain);
         (uint256 x, uint256 y) = vm.publicKeyP256(privateKey);
-        bytes memory exit = ride.enteredAt == ride.exitedAt
-            ? bytes("")
-            : Rides.showCode(hash, ride.exitedAt, privateKey);
+        bytes memory exit =
+            ride.enteredAt == ride.exitedAt ? bytes("") : Rides.showCode(hash, ride.exitedAt, privateKey);
         return
             abi.encodeCall(
                 IRefunds.answer,

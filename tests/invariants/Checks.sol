@@ -79,7 +79,8 @@ abstract contract Checks is RideActs, CaseActs, MoneyActs, MemberActs {
                 _disputesHangOnFares(number, city, codes[j]);
             }
             if (h.arrears(city, city) != 0) revert Broken("a city owes to itself");
-            if (owed != h.arrearsOf(city) || due != h.arrearsDue(city)) revert Broken("the pairs' arrears don't add up");
+            if (owed != h.arrearsOf(city) || due != h.arrearsDue(city))
+                revert Broken("the pairs' arrears don't add up");
         }
     }
 
@@ -96,7 +97,8 @@ abstract contract Checks is RideActs, CaseActs, MoneyActs, MemberActs {
     /// @dev Every fen credited to one city is a fen debited to another: positions are what the tests count of the acts.
     function _positionsFollowFromActs(uint8 number) private view {
         for (uint256 i = 0; i < codes.length; ++i) {
-            if (_house(number).position(codes[i]) != claim[number][codes[i]]) revert Broken("a city has what is another's");
+            if (_house(number).position(codes[i]) != claim[number][codes[i]])
+                revert Broken("a city has what is another's");
             if (_house(number).withdrawable(codes[i]) > _house(number).balanceOf(codes[i])) {
                 revert Broken("more can be withdrawn than is there");
             }
@@ -139,8 +141,10 @@ abstract contract Checks is RideActs, CaseActs, MoneyActs, MemberActs {
     /// @dev A serial is settled if the tests saw it settle, which is once at most; others never are.
     function _serialsSettleOnce(Ride storage ride) private view {
         IClearinghouse h = _house(ride.house);
-        if (ride.settled != h.isSettled(ride.issuer, ride.operator, ride.serial)) revert Broken("another serial settled");
-        if (h.isSettled(ride.operator, ride.issuer, ride.serial + 1_000_000)) revert Broken("a serial settled by itself");
+        if (ride.settled != h.isSettled(ride.issuer, ride.operator, ride.serial))
+            revert Broken("another serial settled");
+        if (h.isSettled(ride.operator, ride.issuer, ride.serial + 1_000_000))
+            revert Broken("a serial settled by itself");
     }
 
     function _refundsStayBelowFare(Ride storage ride) private view {

@@ -16,8 +16,13 @@ contract Handler is Checks {
 
     /// @notice Time passes: mostly hours, at times weeks.
     function pass(uint256 seed) external act("pass") {
-        uint256 most = seed % 16 == 0 ? 20 days : seed % 4 == 0 ? 2 days : 6 hours;
-        vm.warp(block.timestamp + (seed >> 8) % most);
+        uint256 most =
+            seed % 16 == 0
+                ? 20 days
+                : seed % 4 == 0
+                    ? 2 days
+                    : 6 hours;
+        vm.warp(block.timestamp + ((seed >> 8) % most));
         _done();
     }
 }

@@ -89,9 +89,8 @@ abstract contract MemberActs is RideActs {
 
     function _proposeAgainst(uint16 city, uint256 seed) private {
         bool expel = seed % 4 == 0;
-        bytes memory data = expel
-            ? abi.encodeCall(ICityRegistry.expel, (city))
-            : abi.encodeCall(ICityRegistry.suspend, (city));
+        bytes memory data =
+            expel ? abi.encodeCall(ICityRegistry.expel, (city)) : abi.encodeCall(ICityRegistry.suspend, (city));
         uint256 id = _approveByVote(address(registry), data, city);
         _waiting.push(Waiting(id, expel ? Kind.Expel : Kind.Suspend, city, 0));
     }
@@ -174,8 +173,8 @@ abstract contract MemberActs is RideActs {
         uint16 city = _anyMember(seed);
         uint256 count = registry.issuerKeyIds(city).length;
         uint8 keyId = uint8(count + 1);
-        uint40 from = uint40(block.timestamp - (seed >> 16) % 3 days);
-        uint40 until = (seed >> 8) % 2 == 0 ? type(uint40).max : uint40(block.timestamp + (seed >> 40) % 9 days + 1);
+        uint40 from = uint40(block.timestamp - ((seed >> 16) % 3 days));
+        uint40 until = (seed >> 8) % 2 == 0 ? type(uint40).max : uint40(block.timestamp + ((seed >> 40) % 9 days) + 1);
         bytes memory data = abi.encodeCall(
             ICityRegistry.addIssuerKey,
             (city, keyId, vm.addr(_issuerPrivateKey(city, keyId)), from, until)
@@ -189,7 +188,7 @@ abstract contract MemberActs is RideActs {
         uint8[] memory ids = registry.issuerKeyIds(city);
         uint8 keyId = ids[(seed >> 8) % ids.length];
         (, , uint40 until) = registry.issuerKey(city, keyId);
-        uint40 end = uint40(block.timestamp + (seed >> 16) % 3 days);
+        uint40 end = uint40(block.timestamp + ((seed >> 16) % 3 days));
         bytes memory data = abi.encodeCall(ICityRegistry.endIssuerKey, (city, keyId, end));
         if (end < until) _must(_adminOf(city), address(registry), data);
         else _mustNot(_adminOf(city), address(registry), data, ICityRegistry.InvalidKeyEnd.selector);
@@ -250,9 +249,10 @@ abstract contract MemberActs is RideActs {
         uint16 city = _anyMember(seed);
         for (uint256 i = 0; i < codes.length; ++i) if (registry.isFrozen(codes[i])) city = codes[i];
         bool leaves = seed % 8 == 0 && _activeCities().length > 3 && _statusOf(city) == ICityRegistry.Status.Active;
-        bytes memory data = leaves
-            ? abi.encodeCall(ICityRegistry.leaveConsortium, (city))
-            : abi.encodeCall(ICityRegistry.freezeTreasury, (city, !registry.isFrozen(city)));
+        bytes memory data =
+            leaves
+                ? abi.encodeCall(ICityRegistry.leaveConsortium, (city))
+                : abi.encodeCall(ICityRegistry.freezeTreasury, (city, !registry.isFrozen(city)));
         _must(_adminOf(city), address(registry), data);
     }
 
@@ -262,7 +262,12 @@ abstract contract MemberActs is RideActs {
     function intrude(uint256 seed) external act("intrude") {
         uint16 city = _anyMember(seed);
         uint16 other = _anyMember(seed >> 8);
-        address thief = other == city ? STRANGER : (seed >> 16) % 2 == 0 ? _adminOf(other) : _treasuryOf(other);
+        address thief =
+            other == city
+                ? STRANGER
+                : (seed >> 16) % 2 == 0
+                    ? _adminOf(other)
+                    : _treasuryOf(other);
         uint256 what = (seed >> 24) % 9;
         bytes4 why = what < 4 ? ICityRegistry.NotCityAdmin.selector : ICityRegistry.NotConsortium.selector;
         address target = what < 7 ? address(registry) : address(_house(seed % 2));
@@ -289,5 +294,4 @@ abstract contract MemberActs is RideActs {
         }
         return 0;
     }
-
 }

@@ -49,7 +49,12 @@ abstract contract MoneyActs is World {
         IClearinghouse h = _house((seed >> 16) % 2);
         bool tooMuch = seed % 2 == 0;
         uint256 amount = tooMuch ? h.withdrawable(city) + _bounded(more, 1, type(uint128).max) : 1;
-        address thief = more % 3 == 0 ? STRANGER : more % 3 == 1 ? _adminOf(city) : _treasuryOf(_anyMember(seed >> 32));
+        address thief =
+            more % 3 == 0
+                ? STRANGER
+                : more % 3 == 1
+                    ? _adminOf(city)
+                    : _treasuryOf(_anyMember(seed >> 32));
         if (tooMuch || thief == _treasuryOf(city)) thief = tooMuch ? _treasuryOf(city) : STRANGER;
         bytes4 why = tooMuch ? IClearinghouse.InsufficientFunds.selector : IClearinghouse.NotTreasury.selector;
         if (tooMuch && registry.isFrozen(city)) why = IClearinghouse.TreasuryFrozen.selector;
@@ -69,7 +74,8 @@ abstract contract MoneyActs is World {
         uint256 due = h.arrears(debtor, creditor);
         if (due > h.balanceOf(debtor)) due = h.balanceOf(debtor);
         bytes memory data = abi.encodeCall(IClearinghouse.payArrears, (debtor, creditor));
-        if (abi.decode(_must(STRANGER, address(h), data), (uint256)) != due) revert Broken("payArrears paid something else");
+        if (abi.decode(_must(STRANGER, address(h), data), (uint256)) != due)
+            revert Broken("payArrears paid something else");
     }
 
     /// @notice A stranger sends tokens that belong to nobody: they change nobody's balance.
@@ -96,6 +102,7 @@ abstract contract MoneyActs is World {
 
     /// @dev By the tests' own count: what a city took out was its own, and didn't need what others still owe it.
     function _mayHaveHad(uint8 house, uint16 city) private view {
-        if (claim[house][city] < int256(_house(house).arrearsDue(city))) revert Broken("a city withdrew another's money");
+        if (claim[house][city] < int256(_house(house).arrearsDue(city)))
+            revert Broken("a city withdrew another's money");
     }
 }

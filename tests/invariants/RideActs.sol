@@ -32,14 +32,14 @@ abstract contract RideActs is World {
     function carryRides(uint256 seed) external act("carryRides") {
         (uint8 house, uint16 operator) = _someOperator(seed);
         if (operator == 0) return;
-        _send(house, operator, _carrySome(house, operator, seed, 2 + (seed >> 8) % 6, 0));
+        _send(house, operator, _carrySome(house, operator, seed, 2 + ((seed >> 8) % 6), 0));
     }
 
     /// @notice A batch in which about half of the rides have a flaw, one each.
     function carryFlawedRides(uint256 seed) external act("carryFlawedRides") {
         (uint8 house, uint16 operator) = _someOperator(seed);
         if (operator == 0) return;
-        _send(house, operator, _carrySome(house, operator, seed, 1 + (seed >> 8) % 6, 2));
+        _send(house, operator, _carrySome(house, operator, seed, 1 + ((seed >> 8) % 6), 2));
     }
 
     /// @notice A batch in which every ride has a flaw: it changes nothing at all.
@@ -48,7 +48,7 @@ abstract contract RideActs is World {
         if (operator == 0) return;
         bytes32 before = _numbers(house);
         uint256 settled = ridesSettled;
-        _send(house, operator, _carrySome(house, operator, seed, 1 + (seed >> 8) % 3, 1));
+        _send(house, operator, _carrySome(house, operator, seed, 1 + ((seed >> 8) % 3), 1));
         if (ridesSettled != settled || _numbers(house) != before) revert Broken("a refused ride changed something");
     }
 
@@ -56,7 +56,7 @@ abstract contract RideActs is World {
     function carryForLater(uint256 seed) external act("carryForLater") {
         (uint8 house, uint16 operator) = _someOperator(seed);
         if (operator == 0) return;
-        _waitWith(_carrySome(house, operator, seed, 2 + (seed >> 8) % 4, 0));
+        _waitWith(_carrySome(house, operator, seed, 2 + ((seed >> 8) % 4), 0));
     }
 
     function _waitWith(uint256[] memory rides) private {
@@ -68,7 +68,7 @@ abstract contract RideActs is World {
     function sendFromPool(uint256 seed) external act("sendFromPool") {
         if (_pool.length == 0) {
             (uint8 house, uint16 operator) = _someOperator(seed);
-            if (operator != 0) _waitWith(_carrySome(house, operator, seed, 2 + (seed >> 8) % 4, 0));
+            if (operator != 0) _waitWith(_carrySome(house, operator, seed, 2 + ((seed >> 8) % 4), 0));
             return;
         }
         Ride storage first = _rides[_pool[seed % _pool.length]];
@@ -76,11 +76,13 @@ abstract contract RideActs is World {
         uint256 count;
         for (uint256 i = 0; i < _pool.length && count < 6; ++i) {
             uint256 number = _pool[_place(seed, i, _pool.length)];
-            if (_rides[number].house == first.house && _rides[number].operator == first.operator) rides[count++] = number;
+            if (_rides[number].house == first.house && _rides[number].operator == first.operator)
+                rides[count++] = number;
         }
         for (uint256 i = 0; i < _rides.length && i < 20 && count < 8; ++i) {
             uint256 number = _place(seed, i, _rides.length);
-            if (_rides[number].house == first.house && _rides[number].operator == first.operator) rides[count++] = number;
+            if (_rides[number].house == first.house && _rides[number].operator == first.operator)
+                rides[count++] = number;
         }
         assembly ("memory-safe") {
             mstore(rides, count)
@@ -110,13 +112,7 @@ abstract contract RideActs is World {
         if (_refusalOfAll(s.house, s.operator) != 0) return;
         uint256[] memory rides = new uint256[](s.rides.length + 1);
         for (uint256 i = 0; i < s.rides.length; ++i) rides[i] = s.rides[i];
-        rides[s.rides.length] = _carry(
-            s.house,
-            _issuerFor(s.operator, seed >> 8),
-            s.operator,
-            _next(seed),
-            0
-        );
+        rides[s.rides.length] = _carry(s.house, _issuerFor(s.operator, seed >> 8), s.operator, _next(seed), 0);
         _send(s.house, s.operator, rides);
     }
 
@@ -124,13 +120,13 @@ abstract contract RideActs is World {
     function sendElsewhere(uint256 seed) external act("sendElsewhere") {
         (uint8 house, uint16 operator) = _someOperator(seed);
         if (operator == 0) return;
-        uint256[] memory rides = _carrySome(house, operator, seed, 1 + (seed >> 8) % 3, 0);
+        uint256[] memory rides = _carrySome(house, operator, seed, 1 + ((seed >> 8) % 3), 0);
         if (_sent.length != 0 && seed % 2 == 0) {
             Sent storage s = _sent[(seed >> 16) % _sent.length];
             (house, operator, rides) = (s.house, s.operator, s.rides);
         }
         (uint8 toHouse, uint16 toOperator, uint256 chain) = (house, operator, CHAIN);
-        if ((seed >> 24) % 3 == 0) chain = 1 + (seed >> 32) % 30_000;
+        if ((seed >> 24) % 3 == 0) chain = 1 + ((seed >> 32) % 30_000);
         else if ((seed >> 24) % 3 == 1) toHouse = 1 - house;
         else toOperator = _issuerFor(operator, seed >> 32);
         if (_refusalOfAll(toHouse, toOperator) != 0) return;
@@ -142,7 +138,7 @@ abstract contract RideActs is World {
         if (_sent.length == 0) return;
         Sent storage s = _sent[seed % _sent.length];
         bytes memory batch = s.batch;
-        batch[2 + (seed >> 8) % (batch.length - 2)] ^= bytes1(uint8(1 << ((seed >> 24) % 8)));
+        batch[2 + ((seed >> 8) % (batch.length - 2))] ^= bytes1(uint8(1 << ((seed >> 24) % 8)));
         bytes memory data = abi.encodeCall(IClearinghouse.settle, (batch, s.signature));
         _mustNot(STRANGER, address(_house(s.house)), data, 0);
     }
@@ -178,7 +174,7 @@ abstract contract RideActs is World {
             seed = _next(seed);
             if (seed % 3 == 0) issuer = _issuerFor(operator, seed >> 8);
             bool hasFlaw = flawed != 0 && (seed >> 16) % flawed == 0;
-            rides[i] = _carry(house, issuer, operator, seed, hasFlaw ? 1 + (seed >> 24) % 10 : 0);
+            rides[i] = _carry(house, issuer, operator, seed, hasFlaw ? 1 + ((seed >> 24) % 10) : 0);
         }
     }
 
@@ -191,21 +187,21 @@ abstract contract RideActs is World {
     ) internal returns (uint256 number) {
         Ride memory ride;
         (ride.house, ride.issuer, ride.operator) = (house, issuer, operator);
-        ride.keyId = uint8(1 + (seed >> 60) % 2);
+        ride.keyId = uint8(1 + ((seed >> 60) % 2));
         ride.serial = _newSerial(house, issuer, operator, seed);
         ride.riderKey = uint8((seed >> 70) % RIDER_KEYS);
         ride.rider = _riders[ride.riderKey];
-        ride.exitedAt = uint32(block.timestamp - (seed >> 80) % 2 hours);
+        ride.exitedAt = uint32(block.timestamp - ((seed >> 80) % 2 hours));
         ride.enteredAt = uint32(ride.exitedAt - _bounded(seed >> 100, 60, 2 hours));
-        (ride.entryStation, ride.exitStation) = (uint16(1 + (seed >> 116) % 300), uint16(1 + (seed >> 132) % 300));
+        (ride.entryStation, ride.exitStation) = (uint16(1 + ((seed >> 116) % 300)), uint16(1 + ((seed >> 132) % 300)));
         if ((seed >> 148) % 8 == 0) {
             ride.enteredAt = ride.exitedAt;
             if ((seed >> 152) % 2 == 0) ride.entryStation = 0;
             else ride.exitStation = 0;
         }
-        ride.notAfter = uint32(ride.enteredAt + (seed >> 160) % DAY);
+        ride.notAfter = uint32(ride.enteredAt + ((seed >> 160) % DAY));
         ride.fare = uint32(_bounded(seed >> 180, 1, _house(house).maxFare() < 900 ? _house(house).maxFare() : 900));
-        ride.fareCap = uint32(ride.fare + (seed >> 200) % 500);
+        ride.fareCap = uint32(ride.fare + ((seed >> 200) % 500));
         if (flaw != 0) _spoil(ride, flaw);
         ride.signTicket(_houses[house].domain, _issuerPrivateKey(issuer, flaw == 1 ? 99 : ride.keyId));
         if (flaw == 2) (ride.r, ride.signer) = (bytes32(type(uint256).max), address(0));
@@ -269,13 +265,12 @@ abstract contract RideActs is World {
         bool isThere = _isThere(house, keccak256(batch));
         vm.chainId(chain);
         if (isThere) _mustNot(STRANGER, target, data, IClearinghouse.BatchAlreadySettled.selector);
-        bytes memory result = isThere
-            ? abi.encode(uint256(0), uint256(0), uint256(0))
-            : _must(STRANGER, target, data);
+        bytes memory result = isThere ? abi.encode(uint256(0), uint256(0), uint256(0)) : _must(STRANGER, target, data);
         vm.chainId(CHAIN);
         (, uint256 settled, ) = abi.decode(result, (bytes32, uint256, uint256));
         if (settled != 0) revert Broken("rides settled elsewhere");
-        if (_numbers(house) != before || _isThere(house, keccak256(batch)) != isThere) revert Broken("rides changed something elsewhere");
+        if (_numbers(house) != before || _isThere(house, keccak256(batch)) != isThere)
+            revert Broken("rides changed something elsewhere");
     }
 
     function _batch(
@@ -290,10 +285,7 @@ abstract contract RideActs is World {
     }
 
     /// @dev What each ride must come to, and the list of the refused ones. Marks those that must settle.
-    function _expected(
-        uint8 house,
-        uint256[] memory numbers
-    ) private returns (bytes memory refused, uint256 settled) {
+    function _expected(uint8 house, uint256[] memory numbers) private returns (bytes memory refused, uint256 settled) {
         for (uint256 i = 0; i < numbers.length; ++i) {
             Ride storage ride = _rides[numbers[i]];
             uint8 reason = _reason(house, ride);

@@ -29,12 +29,12 @@ struct Ride {
 
 /// @notice The bytes and hashes of the protocol, written a second time: from the text, not from the contracts.
 library Rides {
-    bytes32 private constant DOMAIN =
-        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
-    bytes32 private constant TICKET =
-        keccak256(
-            "Ticket(uint16 issuer,uint8 keyId,uint16 operator,uint40 serial,uint32 notAfter,uint32 fareCap,bytes20 rider)"
-        );
+    bytes32 private constant DOMAIN = keccak256(
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    );
+    bytes32 private constant TICKET = keccak256(
+        "Ticket(uint16 issuer,uint8 keyId,uint16 operator,uint40 serial,uint32 notAfter,uint32 fareCap,bytes20 rider)"
+    );
     bytes32 private constant BATCH = keccak256("Batch(uint16 operator,bytes32 batchId)");
     uint256 private constant P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551;
 
@@ -83,11 +83,7 @@ library Rides {
     }
 
     /// @notice What a phone shows at a gate: the rider key's signature over the code's message, s in the lower half.
-    function showCode(
-        bytes32 ticketHash_,
-        uint32 shownAt,
-        uint256 privateKey
-    ) internal pure returns (bytes memory) {
+    function showCode(bytes32 ticketHash_, uint32 shownAt, uint256 privateKey) internal pure returns (bytes memory) {
         (bytes32 r, bytes32 s) = vm.signP256(
             privateKey,
             sha256(abi.encodePacked("Interline code v1", ticketHash_, shownAt))
@@ -113,7 +109,7 @@ library Rides {
     /// @notice A batch of rides that stand in order.
     function encodeBatch(uint16 operator, Ride[] memory rides) internal pure returns (bytes memory batch) {
         batch = abi.encodePacked(operator);
-        for (uint256 from = 0; from < rides.length; ) {
+        for (uint256 from = 0; from < rides.length;) {
             uint256 until = from;
             bytes memory group;
             while (until < rides.length && rank(rides[until]) >> 40 == rank(rides[from]) >> 40) {

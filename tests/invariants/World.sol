@@ -105,7 +105,12 @@ abstract contract World {
         }
         IConsortium.Founder[] memory founders = new IConsortium.Founder[](FOUNDERS);
         for (uint256 i = 0; i < FOUNDERS; ++i) {
-            founders[i] = IConsortium.Founder(codes[i], "a city", _person("admin", codes[i]), _person("treasury", codes[i]));
+            founders[i] = IConsortium.Founder(
+                codes[i],
+                "a city",
+                _person("admin", codes[i]),
+                _person("treasury", codes[i])
+            );
         }
         consortium = IConsortium(vm.deployCode("Consortium.sol:Consortium", abi.encode(founders)));
         registry = consortium.registry();
@@ -238,9 +243,10 @@ abstract contract World {
         uint256 votes;
         for (uint256 i = 0; i < active.length && votes < needed; ++i) {
             if (active[i] == concerned) continue;
-            bytes memory data_ = id == 0
-                ? abi.encodeCall(IConsortium.propose, (active[i], target, data))
-                : abi.encodeCall(IConsortium.approve, (id, active[i]));
+            bytes memory data_ =
+                id == 0
+                    ? abi.encodeCall(IConsortium.propose, (active[i], target, data))
+                    : abi.encodeCall(IConsortium.approve, (id, active[i]));
             bytes memory result = _must(_adminOf(active[i]), address(consortium), data_);
             if (id == 0) id = abi.decode(result, (uint256));
             ++votes;

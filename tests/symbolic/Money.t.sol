@@ -78,7 +78,16 @@ contract MoneyProofs {
         Numbers memory n = _numbers();
         uint256 paid = _post(A, B, amount);
         Numbers memory m = _numbers();
-        assert(paid == (n.owed[0] != 0 ? 0 : amount < n.balance[0] ? amount : n.balance[0]));
+        assert(
+            paid ==
+                (
+                    n.owed[0] != 0
+                        ? 0
+                        : amount < n.balance[0]
+                            ? amount
+                            : n.balance[0]
+                )
+        );
         assert(m.position[0] == n.position[0] - int256(uint256(amount)));
         assert(m.position[1] == n.position[1] + int256(uint256(amount)));
         assert(m.balance[0] == n.balance[0] - paid && m.balance[1] == n.balance[1] + paid);
