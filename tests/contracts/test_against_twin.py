@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import pytest
@@ -186,11 +187,17 @@ class Strain(Fate):
             self.next_step()
 
 
+@cache
+def compiled_twin() -> tuple[list[Any], str]:
+    """The twin's ABI and creation bytecode; compiled once."""
+    return compile_contract(SOURCE)
+
+
 @pytest.fixture
 def history(world: World) -> TwinnedHistory:
     plain = found(world)
     history = TwinnedHistory(plain.world, plain.corrections, plain.now)
-    abi, bytecode = compile_contract(SOURCE)
+    abi, bytecode = compiled_twin()
     known: Mapping[str, Any] = {entry["name"]: entry for entry in abi if entry["type"] in ("event", "error")}
     shared = [e for e in plain.world.clearinghouse.abi if e["type"] in ("event", "error") and e["name"] not in known]
     arguments = (plain.world.registry, plain.world.clearinghouse)
