@@ -32,7 +32,13 @@ LIVE_PAUSE = 0.15  # seconds from one live rider to the next
 
 
 @click.command()
-@click.option("--rides-per-pair", default=10, show_default=True, help="Rides for each directed pair of cities.")
+@click.option(
+    "--rides-per-pair",
+    type=click.IntRange(min=3),
+    default=10,
+    show_default=True,
+    help="Rides for each directed pair of cities.",
+)
 @click.option("--live", default=100, show_default=True, help="Live rides, for the time from tap to balance.")
 @click.option("--out", type=click.Path(path_type=Path), default=REPOSITORY / "out" / "demo", help="Folder of the run.")
 def main(rides_per_pair: int, live: int, out: Path) -> None:
@@ -112,6 +118,8 @@ def tell(world: World, tale: Tale, rides_per_pair: int, live: int, console: Cons
                 story.add(codes_read)
             for settled in chapters.submit(codes):
                 story.add(settled)
+        with story.chapter("Rides are disputed and refunded; ten days pass"):
+            chapters.corrections(FORGED_AT[0])
         story.end()
 
 

@@ -13,6 +13,7 @@ from web3 import HTTPProvider, Web3
 from web3.logs import DISCARD
 from web3.types import TxReceipt
 
+from demo.corrections import Correction, correct
 from demo.errors import DemoError
 from demo.live import Balances, Watcher, ride_live
 from demo.mischief import ENDED_KEY, ENDED_KEY_WINDOW, ISSUER, REVOKED_SERIAL, Forger, bad_batch, bad_rides
@@ -47,6 +48,7 @@ class Tale:
     pairs: set[tuple[int, int]] = field(default_factory=set)
     """(issuer, operator) of which a ride was accepted at both ends."""
     rides_taken: int = 0
+    corrections: list[Correction] = field(default_factory=list)
 
 
 class Chapters:
@@ -226,6 +228,12 @@ class Chapters:
 
     def _submitter(self, operator: int) -> bytes:
         return test_private_key(self.world.account_index(operator, Role.SUBMITTER))
+
+    # ------------------------------------------------------------ corrections
+
+    def corrections(self, operator: int) -> None:
+        """Rides of `operator` are disputed and refunded, once everything else is over: time goes on by ten days."""
+        self.tale.corrections = correct(self.world, self._web3(), ISSUER, self._settled_batch(operator))
 
     # ------------------------------------------------------------ live
 

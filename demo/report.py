@@ -22,6 +22,10 @@ SLOWEST_SETTLEMENT = 3.0
 """Seconds from the exit tap to the balance that 99 % of live rides must not exceed, at 1 s blocks."""
 
 
+CORRECTIONS = 3
+"""A dispute that is upheld, one that nobody answers, and a refund by the operator."""
+
+
 def percentile(values: Sequence[float], percent: int) -> float:
     """The smallest of the values that at least `percent` % of them don't exceed; 0 of none."""
     if not values:
@@ -56,6 +60,10 @@ def build_report(world: World, tale: Tale, seconds: float) -> dict[str, Any]:
         "rides_rejected": sum(entry["args"]["rejected"] for entry in settlements),
         "rides_rejected_by_reason": tale.refused_rides,
         "batches_refused": tale.refused_batches,
+        "corrections": [
+            {"what": one.what, "payer": names[one.payer], "payee": names[one.payee], "amount": one.amount}
+            for one in tale.corrections
+        ],
         "fares": sum(entry["args"]["fares"] for entry in settlements),
         "scans": scans.accepted + sum(scans.rejected.values()),
         "scans_rejected": dict(sorted(scans.rejected.items())),
@@ -98,6 +106,8 @@ def shortfalls(report: dict[str, Any]) -> list[str]:
         missed.append(
             f"{report['rides_rejected']} rides were refused, but planted {report['rides_rejected_by_reason']}"
         )
+    if len(report["corrections"]) != CORRECTIONS or not all(one["amount"] for one in report["corrections"]):
+        missed.append(f"expected {CORRECTIONS} corrections of rides, came {report['corrections']}")
     slowest = report["seconds_tap_to_balance"]["p99"]
     if slowest > SLOWEST_SETTLEMENT:
         missed.append(f"tap to balance (p99) takes {slowest} s, expected {SLOWEST_SETTLEMENT}")

@@ -103,9 +103,15 @@ def gate_command(folder: Path, *arguments: str) -> list[str]:
     return [program("gate-client"), "--config", str(folder / "gate.toml"), *arguments]
 
 
+def issuer_command(folder: Path, *arguments: str) -> list[str]:
+    """The command line of a city's ticket office."""
+    return [program("issuer-client"), "--config", str(folder / "issuer.toml"), *arguments]
+
+
 def environment() -> dict[str, str]:
     """The environment of the demo's programs: the keystores' password isn't on any command line."""
-    return {**os.environ, "GATE_KEYSTORE_PASSWORD": TEST_PASSWORD, "ISSUER_KEYSTORE_PASSWORD": TEST_PASSWORD}
+    whose = ("GATE_KEYSTORE", "GATE_TREASURY", "ISSUER_KEYSTORE", "ISSUER_TREASURY")
+    return {**os.environ, **{f"{one}_PASSWORD": TEST_PASSWORD for one in whose}}
 
 
 def run_lines(command: Sequence[str], accept: Sequence[int] = (0,)) -> list[Any]:
