@@ -91,10 +91,13 @@ invariants: setup ## 512 runs of 100 acts over the whole system, an invariant af
 symbolic: setup .venv-assurance/.ready ## The arithmetic of balances, arrears and the bitmap, for all amounts (halmos)
 	@FOUNDRY_PROFILE=symbolic PATH="$(CURDIR)/node_modules/.bin:$(CURDIR)/$(ASSURANCE):$$PATH" $(ASSURANCE)/halmos
 
+# In a copy without contracts/.cache, where ape keeps all of OpenZeppelin: slither would compile and judge that, too.
 slither: setup .venv-assurance/.ready ## Static analysis: each finding must have its answer in tests/slither/answers.toml
-	@mkdir -p out/slither && rm -f out/slither/findings.json
-	@PATH="$(CURDIR)/node_modules/.bin:$(CURDIR)/$(ASSURANCE):$$PATH" $(ASSURANCE)/slither . --json out/slither/findings.json \
-	  >out/slither/log 2>&1 || test -s out/slither/findings.json || { cat out/slither/log; exit 2; }
+	@rm -rf out/slither && mkdir -p out/slither/contracts out/slither/network
+	@cp -r contracts/*.sol contracts/interfaces contracts/libraries out/slither/contracts && cp foundry.toml slither.config.json out/slither
+	@ln -s $(CURDIR)/node_modules out/slither/node_modules && ln -s $(CURDIR)/network/toolchain out/slither/network/toolchain
+	@cd out/slither && PATH="$(CURDIR)/node_modules/.bin:$(CURDIR)/$(ASSURANCE):$$PATH" $(CURDIR)/$(ASSURANCE)/slither . --json findings.json >log 2>&1 || \
+	  test -s findings.json || { cat log; exit 2; }
 	@$(BIN)/python -m tests.slither out/slither/findings.json
 
 mutants: .build/.ready ## Plant bugs in the contracts and see each found (MUTANTS="--sample 8"; all: about half an hour)
