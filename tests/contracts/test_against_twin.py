@@ -116,11 +116,17 @@ class TwinnedHistory(History):
 
 
 class StoppedRideMaker(RideMaker):
-    """Rides that a stop made late are among the late ones."""
+    """Rides that a stop made late are among the late ones, and rides of a day and a second among the odd ones."""
 
     def _late(self, fields: Fields, issuer: City, key_id: int, operator: City, now: int) -> None:
         sent = self.random.choice([now, self.ledger.stopped_from or now])
         super()._late(fields, issuer, key_id, operator, sent)
+
+    def _odd_times(self, fields: Fields, issuer: City, key_id: int, operator: City, now: int) -> None:
+        super()._odd_times(fields, issuer, key_id, operator, now)
+        if self.random.random() < 0.6:  # long ago, so that a ride of more than a day isn't of the future, too
+            for name in ("entered_at", "exited_at", "not_after"):
+                fields[name] -= 2 * DAY
 
 
 class Strain(Fate):
