@@ -3,7 +3,7 @@
     python -m tests.gas             after `forge test` with the profile gas has measured
     python -m tests.gas --update    write it down anew: snapshot.json, and README.md beside it
 
-Exit code 1 if an act's gas is off by more than 0.1 %, an act came or went, or a contract is too large.
+Exit code 1 if an act's gas is off by more than 0.5 %, an act came or went, or a contract is too large.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TABLE = Path(__file__).with_name("README.md")
 ARTIFACTS = REPOSITORY / "out" / "forge"
 CONTRACTS = ("CityRegistry", "Clearinghouse", "Consortium", "Refunds", "SettlementToken")
 
-TOLERANCE = 0.001
+TOLERANCE = 0.005
 LARGEST_CODE = 24_576  # EIP-170
 LARGEST_INIT_CODE = 49_152  # EIP-3860
 
