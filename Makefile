@@ -12,7 +12,9 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 SOLIDITY := 'contracts/*.sol' 'contracts/interfaces/*.sol' 'contracts/libraries/*.sol'
 
 ASSURANCE := .venv-assurance/bin
-FORGE := node_modules/.bin/forge
+# Not node_modules/.bin/forge: npm's launcher ends with 0 whatever forge ends with.
+FORGE_DIR = $$(echo $(CURDIR)/node_modules/@foundry-rs/forge-*/bin)
+FORGE = $(FORGE_DIR)/forge
 SEED ?= 0x1
 
 .PHONY: help setup lock demo test test-crash test-gate lint format compile abi chain bench clean \
@@ -89,14 +91,14 @@ invariants: setup ## 512 runs of 100 acts over the whole system, an invariant af
 	@$(BIN)/python -m tests.invariants.report out/invariants/story.jsonl
 
 symbolic: setup .venv-assurance/.ready ## The arithmetic of balances, arrears and the bitmap, for all amounts (halmos)
-	@FOUNDRY_PROFILE=symbolic PATH="$(CURDIR)/node_modules/.bin:$(CURDIR)/$(ASSURANCE):$$PATH" $(ASSURANCE)/halmos
+	@FOUNDRY_PROFILE=symbolic PATH="$(FORGE_DIR):$(CURDIR)/$(ASSURANCE):$$PATH" $(ASSURANCE)/halmos
 
 # In a copy without contracts/.cache, where ape keeps all of OpenZeppelin: slither would compile and judge that, too.
 slither: setup .venv-assurance/.ready ## Static analysis: each finding must have its answer in tests/slither/answers.toml
 	@rm -rf out/slither && mkdir -p out/slither/contracts out/slither/network
 	@cp -r contracts/*.sol contracts/interfaces contracts/libraries out/slither/contracts && cp foundry.toml slither.config.json out/slither
 	@ln -s $(CURDIR)/node_modules out/slither/node_modules && ln -s $(CURDIR)/network/toolchain out/slither/network/toolchain
-	@cd out/slither && PATH="$(CURDIR)/node_modules/.bin:$(CURDIR)/$(ASSURANCE):$$PATH" $(CURDIR)/$(ASSURANCE)/slither . --json findings.json >log 2>&1 || \
+	@cd out/slither && PATH="$(FORGE_DIR):$(CURDIR)/$(ASSURANCE):$$PATH" $(CURDIR)/$(ASSURANCE)/slither . --json findings.json >log 2>&1 || \
 	  test -s findings.json || { cat log; exit 2; }
 	@$(BIN)/python -m tests.slither out/slither/findings.json
 

@@ -212,16 +212,15 @@ def contract_tests(folder: Path, mutant: Mutant) -> list[str]:
 
 
 def _failing_invariant(folder: Path) -> str:
-    run = _run(folder, ["node_modules/.bin/forge", "test", "--json"], FOUNDRY_INVARIANT_RUNS="32")
+    (folder / "out" / "invariants").mkdir(parents=True, exist_ok=True)
+    # Not node_modules/.bin/forge: npm's launcher ends with 0 whatever forge ends with.
+    forge = next(folder.glob("node_modules/@foundry-rs/forge-*/bin/forge*"))
+    run = _run(folder, [str(forge), "test"], FOUNDRY_INVARIANT_RUNS="32")
     if run.returncode == 0:
         return ""
     for line in run.stdout.splitlines():
-        if line.startswith('{"tests/'):
-            for suite in json.loads(line).values():
-                if isinstance(suite, dict) and "test_results" in suite:
-                    for name, result in suite["test_results"].items():
-                        if result["status"] == "Failure":
-                            return f"{name.removesuffix('()')}: {result['reason']}"
+        if line.startswith("[FAIL: "):
+            return "invariants: " + line.removeprefix("[FAIL: ").removesuffix("]")[:90]
     raise StaleMutant(f"{folder.name}: forge: {run.stdout[-300:]} {run.stderr[-300:]}")
 
 
