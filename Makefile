@@ -54,7 +54,7 @@ node_modules/.ready: package.json package-lock.json .npmrc
 	@touch $@
 
 lock: ## Write the lock files anew from pyproject.toml and package.json (needs uv; LOCK_FLAGS=--upgrade)
-	@$(LOCK) --extra consortium --extra dev --override requirements/overrides.txt pyproject.toml -o requirements/dev.lock
+	@$(LOCK) --extra consortium --extra ledger --extra dev --override requirements/overrides.txt pyproject.toml -o requirements/dev.lock
 	@$(LOCK) --constraint requirements/dev.lock pyproject.toml -o requirements/gate.lock
 	@$(LOCK) requirements/assurance.in -o requirements/assurance.lock
 	@npm install --package-lock-only --no-audit --no-fund

@@ -19,3 +19,19 @@ class BooksError(LedgerError):
 
 class UnknownCityError(LedgerError):
     """No such city is or was a member."""
+
+
+class IndexFileError(LedgerError):
+    """The index can't be used: another program has it open, it is of another chain, or it is damaged."""
+
+
+class PeriodError(LedgerError):
+    """A period that doesn't exist, or of which the index knows nothing."""
+
+
+class BankFileError(LedgerError):
+    """A bank's file that can't be read."""
+
+
+class CityBooksError(LedgerError):
+    """A city file lacks what a statement or an invoice needs."""

@@ -1,0 +1,62 @@
+"""The tables of the index: what the chain says, as an accountant asks for it.
+
+Amounts are in fen, times in Unix seconds, cities their codes (uint16), hashes and references their 32 bytes. `place` is
+a log's number in its block, so (block, place) orders everything as it happened. Every table but `meta` and `blocks` can
+be cut off above a block: that is how a reorganised chain is followed, and how a statement is made as of an older block.
+"""
+
+from typing import Final
+
+SCHEMA_VERSION: Final = 1
+"""An index with another one is made anew: all of it follows from the chain."""
+
+TABLES: Final[dict[str, str]] = {
+    # chain_id, clearinghouse, registry, refunds, consortium, token (0x…), since (first block), schema
+    "meta": "key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL",
+    # every block with an event of ours, and the last one read; the highest is how far the index has come
+    "blocks": "number BIGINT PRIMARY KEY, hash BLOB NOT NULL, time BIGINT NOT NULL",
+    # every event of the Clearinghouse, its Refunds, the registry and the consortium; arguments as JSON: integers as
+    # numbers, bytes as 0x…, addresses with their checksum
+    "events": """block BIGINT NOT NULL, place INTEGER NOT NULL, tx BLOB NOT NULL, contract VARCHAR NOT NULL,
+        name VARCHAR NOT NULL, arguments VARCHAR NOT NULL""",
+    # batches of which a ride settled; `id` counts from 1 in the chain's order, `data` is the batch as it was signed
+    "batches": """id INTEGER NOT NULL, batch_id BLOB NOT NULL, operator USMALLINT NOT NULL, block BIGINT NOT NULL,
+        place INTEGER NOT NULL, tx BLOB NOT NULL, settled_at BIGINT NOT NULL, settled INTEGER NOT NULL,
+        refused INTEGER NOT NULL, fares BIGINT NOT NULL, data BLOB NOT NULL""",
+    # rides of those batches that were refused, with the reason of protocol section 6
+    "refused_rides": "batch INTEGER NOT NULL, index SMALLINT NOT NULL, reason UTINYINT NOT NULL, block BIGINT NOT NULL",
+    # rides that settled, decoded from `data`; exit_day is the operating day of the exit, by the operator's own clock
+    "rides": """batch INTEGER NOT NULL, index SMALLINT NOT NULL, issuer USMALLINT NOT NULL, key_id UTINYINT NOT NULL,
+        operator USMALLINT NOT NULL, serial BIGINT NOT NULL, entry_station USMALLINT NOT NULL,
+        exit_station USMALLINT NOT NULL, entered_at BIGINT NOT NULL, exited_at BIGINT NOT NULL,
+        fare_cap INTEGER NOT NULL, fare INTEGER NOT NULL, settled_at BIGINT NOT NULL, exit_day DATE NOT NULL,
+        block BIGINT NOT NULL""",
+    # one for each issuer in a batch: `paid` of the fares came from its balance, the rest became arrears
+    "pairs": """batch INTEGER NOT NULL, issuer USMALLINT NOT NULL, operator USMALLINT NOT NULL, rides INTEGER NOT NULL,
+        fares BIGINT NOT NULL, paid BIGINT NOT NULL, settled_at BIGINT NOT NULL, block BIGINT NOT NULL,
+        place INTEGER NOT NULL""",
+    # deposits and withdrawals; kind is 'deposit' or 'withdrawal', address who paid it in or got it
+    "transfers": """block BIGINT NOT NULL, place INTEGER NOT NULL, tx BLOB NOT NULL, time BIGINT NOT NULL,
+        kind VARCHAR NOT NULL, city USMALLINT NOT NULL, address BLOB NOT NULL, amount BIGINT NOT NULL,
+        reference BLOB NOT NULL""",
+    "arrears_payments": """block BIGINT NOT NULL, place INTEGER NOT NULL, tx BLOB NOT NULL, time BIGINT NOT NULL,
+        debtor USMALLINT NOT NULL, creditor USMALLINT NOT NULL, amount BIGINT NOT NULL""",
+    # what went back of a ride's fare; `paid` includes what was set off against arrears; cause as in IRefunds
+    "refunds": """block BIGINT NOT NULL, place INTEGER NOT NULL, tx BLOB NOT NULL, time BIGINT NOT NULL,
+        batch INTEGER NOT NULL, index SMALLINT NOT NULL, issuer USMALLINT NOT NULL, operator USMALLINT NOT NULL,
+        amount BIGINT NOT NULL, paid BIGINT NOT NULL, cause UTINYINT NOT NULL""",
+    "disputes": """block BIGINT NOT NULL, place INTEGER NOT NULL, tx BLOB NOT NULL, time BIGINT NOT NULL,
+        batch INTEGER NOT NULL, index SMALLINT NOT NULL, issuer USMALLINT NOT NULL, operator USMALLINT NOT NULL,
+        amount BIGINT NOT NULL, answer_until BIGINT NOT NULL, fee BIGINT NOT NULL""",
+    # disputes that were answered: the issuer owes the operator `fee`, of which `paid` at once
+    "answers": """block BIGINT NOT NULL, place INTEGER NOT NULL, tx BLOB NOT NULL, time BIGINT NOT NULL,
+        batch INTEGER NOT NULL, index SMALLINT NOT NULL, issuer USMALLINT NOT NULL, operator USMALLINT NOT NULL,
+        fee BIGINT NOT NULL, paid BIGINT NOT NULL""",
+    # the books, double entry: what each event above posts to each city's own accounts, by ledger.books. A debit is
+    # above 0, a credit below; the lines of one (block, place, city) add up to 0. `other` is the counterparty, 0 if
+    # there is none; `block, place` are those of the event
+    "postings": """block BIGINT NOT NULL, place INTEGER NOT NULL, time BIGINT NOT NULL, kind VARCHAR NOT NULL,
+        city USMALLINT NOT NULL, account VARCHAR NOT NULL, other USMALLINT NOT NULL, amount BIGINT NOT NULL,
+        batch INTEGER, index SMALLINT""",
+}
+"""Each table's columns, by its name."""

@@ -1,0 +1,1 @@
+"""Statements: a city's account for a period, in the forms that accountants and their programs read."""
