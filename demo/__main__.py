@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from demo.chapters import FORGED_AT, Chapters, Tale
 from demo.errors import DemoError
-from demo.report import build_report, shortfalls, write_report
+from demo.report import build_report, shortfalls, targets_missed, write_report
 from demo.shifts import Rider
 from demo.world import REPOSITORY, Stopwatch, World
 from gate_client.errors import GateError
@@ -60,6 +60,8 @@ def main(rides_per_pair: int, live: int, out: Path) -> None:
     missed = shortfalls(report)
     for line in missed:
         console.print(f"[red]not as it should be:[/red] {line}", soft_wrap=True)
+    for line in targets_missed(report):
+        console.print(f"[yellow]slower than meant:[/yellow] {line}", soft_wrap=True)
     cities = len(report["cities"])
     console.print(f"{report['rides_settled']:,} rides settled, {cities} cities, {report['seconds']:.0f} s")
     console.print(f"report: {out / 'report.html'}", soft_wrap=True)
