@@ -17,7 +17,7 @@ FORGE_DIR = $$(echo $(CURDIR)/node_modules/@foundry-rs/forge-*/bin)
 FORGE = $(FORGE_DIR)/forge
 SEED ?= 0x1
 
-.PHONY: help setup lock demo test test-crash test-gate lint format compile abi chain bench clean \
+.PHONY: help setup tools lock demo test test-crash test-browser test-gate lint format compile abi chain bench clean \
   invariants symbolic slither mutants gas-snapshot gas-snapshot-update
 
 help: ## List the targets
@@ -53,6 +53,17 @@ node_modules/.ready: package.json package-lock.json .npmrc
 	@npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
+tools: ## Install what isn't on PyPI or npm: Chromium, LibreOffice Calc, a Chinese font (Debian's packages)
+	@missing=""; \
+	for name in "$$CHROMIUM" chromium chromium-browser google-chrome; do command -v "$$name" >/dev/null 2>&1 && break; done || missing="$$missing chromium"; \
+	command -v soffice >/dev/null 2>&1 || missing="$$missing libreoffice-calc"; \
+	fc-list :lang=zh 2>/dev/null | grep -q . || missing="$$missing fonts-wqy-zenhei"; \
+	test -n "$$missing" || { echo "tools: all there"; exit 0; }; \
+	root=""; test "$$(id -u)" = 0 || root="sudo -n"; \
+	echo "tools: installing$$missing"; \
+	$$root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$root apt-get install -y -qq --no-install-recommends $$missing >/dev/null || \
+	  { echo "expected apt-get, as root or by sudo without a password, to install$$missing; it did not. Install them by hand: sudo apt-get install$$missing"; exit 2; }
+
 lock: ## Write the lock files anew from pyproject.toml and package.json (needs uv; LOCK_FLAGS=--upgrade)
 	@$(LOCK) --extra consortium --extra ledger --extra dev --override requirements/overrides.txt pyproject.toml -o requirements/dev.lock
 	@$(LOCK) --constraint requirements/dev.lock pyproject.toml -o requirements/gate.lock
@@ -70,10 +81,13 @@ demo: .build/.ready ## The whole story on an embedded chain; out/demo/report.htm
 	@$(BIN)/python -m demo
 
 test: .build/.ready ## All tests but the long ones
-	@$(BIN)/pytest -m "not crash" -n 2 --dist loadfile
+	@$(BIN)/pytest -m "not crash and not browser" -n 2 --dist loadfile
 
 test-crash: .build/.ready ## Kill gates and submitters at random moments, at least 100 times
 	@$(BIN)/pytest -m crash
+
+test-browser: .build/.ready ## The pages in headless Chromium (make tools installs it)
+	@$(BIN)/pytest -m browser
 
 test-gate: ## Install the gate without ape, from requirements/gate.lock, and start it
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11, 3.12 or 3.13 on the PATH"; exit 2; }
