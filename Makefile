@@ -17,7 +17,7 @@ FORGE_DIR = $$(echo $(CURDIR)/node_modules/@foundry-rs/forge-*/bin)
 FORGE = $(FORGE_DIR)/forge
 SEED ?= 0x1
 
-.PHONY: help setup tools lock demo test test-crash test-browser test-gate lint format compile abi chain bench clean \
+.PHONY: help setup tools lock demo test test-crash test-browser test-gate test-office lint format compile abi chain bench clean \
   invariants symbolic slither mutants gas-snapshot gas-snapshot-update
 
 help: ## List the targets
@@ -81,7 +81,7 @@ demo: .build/.ready ## The whole story on an embedded chain; out/demo/report.htm
 	@$(BIN)/python -m demo
 
 test: .build/.ready ## All tests but the long ones
-	@$(BIN)/pytest -m "not crash and not browser" -n 2 --dist loadfile
+	@$(BIN)/pytest -m "not crash and not office and not browser" -n 2 --dist loadfile
 
 test-crash: .build/.ready ## Kill gates and submitters at random moments, at least 100 times
 	@$(BIN)/pytest -m crash
@@ -98,6 +98,10 @@ test-gate: ## Install the gate without ape, from requirements/gate.lock, and sta
 	@! out/gate-alone/bin/python -c 'import ape' 2>/dev/null
 	@cd out/gate-alone && bin/gate-client --help >/dev/null && bin/issuer-client --help >/dev/null
 	@echo "the gate and the ticket office run without ape"
+
+test-office: setup ## Open the statements' workbooks with LibreOffice, and recalculate them
+	@command -v soffice >/dev/null || { echo "expected LibreOffice's soffice on the PATH, found none; make tools installs it"; exit 2; }
+	@$(BIN)/pytest -m office
 
 invariants: setup ## 512 runs of 100 acts over the whole system, an invariant after each (SEED=0x2a for others)
 	@mkdir -p out/invariants && rm -f out/invariants/story.jsonl
