@@ -25,6 +25,10 @@ class CityFileError(InterlineError):
     """A city file that can't be used."""
 
 
+class OperatingDayError(InterlineError, ValueError):
+    """A time zone that isn't known, or a beginning of the day that is no time of day."""
+
+
 class MoneyError(InterlineError, ValueError):
     """An amount that is not whole fen."""
 
