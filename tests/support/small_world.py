@@ -5,10 +5,10 @@
         world.head_time    # 2019-12-14, at night
         world.settle_some(XUZHOU, HANGZHOU, 3)   # a new block, with a batch
 
-It has all that a page can say: rides of each pair of cities, late ones and lone ones, refused ones by each reason, disputes
-that are open, upheld, unanswered and closed by a refund, refunds for each cause, arrears and their payment, deposits and
-withdrawals with their banks' references, a suspended member, and votes: carried out, passed and waiting, open. Times
-are those of Shanghai's clocks in November and December 2019; block hashes are the same each time.
+It has all that a page can say: rides of each pair of cities, late ones and lone ones, refused ones by each reason,
+disputes that are open, upheld, unanswered and closed by a refund, refunds for each cause, arrears and their payment,
+deposits and withdrawals with their banks' references, a suspended member, and votes: carried out, passed and waiting,
+open. Times are those of Shanghai in November and December 2019; block hashes are the same each time.
 """
 
 from __future__ import annotations
