@@ -22,6 +22,7 @@ import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,10 +30,13 @@ import yaml
 
 from interline.errors import CityFileError
 from interline.money import parse_yuan
+from interline.operating_day import OperatingDay
 from interline.signatures import to_checksum
 
 NO_END = 2**40 - 1
 """`valid_until` of an issuer key that has no end (protocol section 1)."""
+DEFAULT_OPERATING_DAY = OperatingDay()
+"""Of a city whose file says nothing of it."""
 ROSTER = "cities.csv"
 """The file beside the city files that lists the cities in the order in which they joined."""
 
@@ -76,6 +80,33 @@ class IssuerKey:
 
 
 @dataclass(frozen=True, slots=True)
+class LegalEntity:
+    """A company that runs a part of a city's metro and issues the invoices for it."""
+
+    name: str
+    name_zh: str
+    tax_id: str
+    """As it stands on an invoice: in China the 18 characters of the unified social credit code."""
+    first_station: int
+    last_station: int
+    """Station numbers from the first to the last, both included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invoicing:
+    """What invoices for a city's rides are made with."""
+
+    rate: Decimal
+    """Value added tax contained in a fare: 0.03 is 3 %."""
+    entities: tuple[LegalEntity, ...]
+    """By station; no two ranges meet."""
+
+    def entity_of(self, station: int) -> LegalEntity | None:
+        """Whose station that is; None if nobody's."""
+        return next((one for one in self.entities if one.first_station <= station <= one.last_station), None)
+
+
+@dataclass(frozen=True, slots=True)
 class CityFile:
     """One city file. Addresses are text with the checksum of EIP-55, but for those of the issuer keys."""
 
@@ -98,6 +129,10 @@ class CityFile:
     """The folder of its GTFS tariff."""
     deposit: int
     """What it deposits when it joins, fen."""
+    operating_day: OperatingDay = DEFAULT_OPERATING_DAY
+    """04:00 in China, unless the file says otherwise."""
+    invoicing: Invoicing | None = None
+    """None if the file says nothing of it."""
 
 
 def load_city(path: Path) -> CityFile:
