@@ -11,10 +11,16 @@
     submitters: ["0x..."]
     tariff: tariffs/xuzhou
     deposit: "50000.00"
+    operating_day: {timezone: Asia/Shanghai, starts: "04:00"}
+    invoicing:
+      rate: "3%"
+      entities:
+        - {name: Xuzhou Metro Operation, name_zh: 徐州地铁运营, tax_id: "TEST-3203-01", stations: [1, 18]}
 
 `valid_until` of an issuer key may be left out: then the key has no end. `tariff` is a folder of GTFS,
-relative to the file (see interline.tariff). A `cities.csv` beside the files, where there is one, gives the
-order in which the cities joined and their Chinese names. No network, no database.
+relative to the file (see interline.tariff). `operating_day` and `invoicing` may be left out. A `cities.csv`
+beside the files, where there is one, gives the order in which the cities joined and their Chinese names. No
+network, no database.
 """
 
 import csv
@@ -28,7 +34,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from interline.errors import CityFileError
+from interline.errors import CityFileError, OperatingDayError
 from interline.money import parse_yuan
 from interline.operating_day import OperatingDay
 from interline.signatures import to_checksum
@@ -52,9 +58,12 @@ _KEYS = (
     "tariff",
     "deposit",
 )
+_BOOK_KEYS = ("operating_day", "invoicing")
 _ISSUER_KEY_KEYS = ("id", "address", "valid_from")
 _ROSTER_COLUMNS = ("code", "name", "name_zh", "joined", "note")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_RATE = re.compile(r"[0-9]{1,2}(\.[0-9]{1,4})?%|0?\.[0-9]{1,6}|0")
+_TAX_ID = re.compile(r"[0-9A-Z][0-9A-Z-]{4,19}")
 _LABEL = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")
 _TIMESTAMP_TAG = "tag:yaml.org,2002:timestamp"
 _LAST = 2**31
@@ -143,7 +152,7 @@ def load_city(path: Path) -> CityFile:
             is not what it must be; the message says file, key, what was expected, what came, what to do.
     """
     path = Path(path)
-    entries = _Entries(path, "", _read_yaml(path), _KEYS, ())
+    entries = _Entries(path, "", _read_yaml(path), _KEYS, _BOOK_KEYS)
     code = entries.integer("code", 1, 0xFFFF, "the first four digits of the city's GB/T 2260 code")
     name, joined = entries.name("name"), entries.label("joined")
     _, name_zh = _place(path, code, name, joined)
@@ -160,6 +169,8 @@ def load_city(path: Path) -> CityFile:
         submitters=_submitters(entries),
         tariff=_tariff(entries),
         deposit=entries.yuan("deposit"),
+        operating_day=_operating_day(entries),
+        invoicing=_invoicing(entries),
     )
 
 
@@ -308,10 +319,10 @@ class _Entries:
             self.fail(key, what, _shown(value), "write it as text, in quotes")
         return value
 
-    def name(self, key: str) -> str:
+    def name(self, key: str, whose: str = "the city's English name") -> str:
         value = self.text(key, "a name")
         if not value.strip() or value != value.strip() or not value.isprintable() or len(value) > 64:
-            self.fail(key, "a name of 1 to 64 characters", _shown(value), "write the city's English name")
+            self.fail(key, "a name of 1 to 64 characters", _shown(value), f"write {whose}")
         return value
 
     def label(self, key: str) -> str:
@@ -371,6 +382,9 @@ class _Entries:
         except ValueError:
             self.fail(key, what, _shown(value), "not negative, two decimals at most, no separators")
 
+    def mapping(self, key: str, required: tuple[str, ...]) -> "_Entries":
+        return _Entries(self.path, f"{self._where}{key}.", self._data[key], required, ())
+
     def items(self, key: str, what: str) -> list[Any]:
         value = self._data[key]
         if not isinstance(value, list) or not value:
@@ -418,6 +432,67 @@ def _tariff(entries: _Entries) -> Path:
             "correct the path, or put the tariff there",
         )
     return folder
+
+
+def _operating_day(entries: _Entries) -> OperatingDay:
+    if not entries.has("operating_day"):
+        return DEFAULT_OPERATING_DAY
+    one = entries.mapping("operating_day", ("timezone", "starts"))
+    timezone = one.text("timezone", "a time zone like Asia/Shanghai")
+    starts = one.text("starts", 'a time of night like "04:00"')
+    try:
+        OperatingDay(timezone)
+    except OperatingDayError as error:
+        one.fail("timezone", "one that is known", repr(timezone), str(error))
+    try:
+        return OperatingDay(timezone, starts)
+    except OperatingDayError:
+        one.fail("starts", 'a time of night like "04:00"', repr(starts), "write HH:MM in quotes")
+
+
+def _invoicing(entries: _Entries) -> Invoicing | None:
+    if not entries.has("invoicing"):
+        return None
+    one = entries.mapping("invoicing", ("rate", "entities"))
+    rate = one.text("rate", 'a rate of value added tax in quotes, like "3%"')
+    if not _RATE.fullmatch(rate):
+        one.fail("rate", 'a rate like "3%" or "0.03"', repr(rate), "from 0% to 99.9999%")
+    fraction = Decimal(rate.removesuffix("%")).scaleb(-2) if rate.endswith("%") else Decimal(rate)
+    entities: list[LegalEntity] = []
+    for number, item in enumerate(one.items("entities", "legal entities")):
+        where = f"invoicing.entities[{number}]."
+        entity = _entity(_Entries(entries.path, where, item, ("name", "name_zh", "tax_id", "stations"), ()))
+        for other in entities:
+            if entity.first_station <= other.last_station and other.first_station <= entity.last_station:
+                entries.fail(
+                    f"{where.removesuffix('.')}.stations",
+                    "stations that no other entity has",
+                    f"{[entity.first_station, entity.last_station]}, which meets {other.name}'s "
+                    f"{[other.first_station, other.last_station]}",
+                    "give each station to one entity",
+                )
+        entities.append(entity)
+    return Invoicing(fraction, tuple(sorted(entities, key=lambda entity: entity.first_station)))
+
+
+def _entity(one: _Entries) -> LegalEntity:
+    tax_id = one.text("tax_id", "a tax number")
+    if not _TAX_ID.fullmatch(tax_id):
+        one.fail("tax_id", "5 to 20 digits, capital letters and hyphens", repr(tax_id), "write it as on an invoice")
+    stations = one.items("stations", "two station numbers")
+    if (
+        len(stations) != 2
+        or not all(type(n) is int and 1 <= n <= 0xFFFF for n in stations)
+        or stations[0] > stations[1]
+    ):
+        one.fail("stations", "the first and the last station number, from 1 on", _shown(stations), "write like [1, 22]")
+    return LegalEntity(
+        name=one.name("name", "the company's English name"),
+        name_zh=one.name("name_zh", "the company's Chinese name"),
+        tax_id=tax_id,
+        first_station=stations[0],
+        last_station=stations[1],
+    )
 
 
 def _shown(value: object) -> str:

@@ -1,12 +1,14 @@
 """How a city file is read, and what it must not say; each negative test changes one place."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from interline.cities import NO_END, CityFile, IssuerKey, load_cities, load_city
+from interline.cities import NO_END, CityFile, Invoicing, IssuerKey, LegalEntity, load_cities, load_city
 from interline.errors import CityFileError
+from interline.operating_day import OperatingDay
 
 from .conftest import ADMIN, ISSUER_KEY, STRANGER, SUBMITTER, TREASURY, XUZHOU, EditableCity, write_city
 
@@ -318,3 +320,76 @@ def test_two_cities_cannot_have_the_same_code_or_name(
 def test_a_folder_without_city_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CityFileError, match="expected city files"):
         load_cities(tmp_path)
+
+
+# ---- operating day and invoicing
+
+BOOKS = """\
+operating_day: {timezone: Asia/Urumqi, starts: "05:30"}
+invoicing:
+  rate: "3%"
+  entities:
+    - {name: Xuzhou Metro East, name_zh: 徐州地铁东, tax_id: "TEST-3203-02", stations: [10, 18]}
+    - {name: Xuzhou Metro West, name_zh: 徐州地铁西, tax_id: "TEST-3203-01", stations: [1, 9]}
+"""
+
+
+@pytest.fixture
+def with_books(tmp_path: Path) -> EditableCity:
+    """Xuzhou's city file with all that accounts need."""
+    return write_city(tmp_path, "xuzhou", XUZHOU + BOOKS)
+
+
+def test_a_city_that_says_nothing_of_its_days_begins_them_at_four_in_china(xuzhou: EditableCity) -> None:
+    assert xuzhou.load().operating_day == OperatingDay("Asia/Shanghai", "04:00")
+    assert xuzhou.load().invoicing is None
+
+
+def test_operating_day_and_companies_are_read(with_books: EditableCity) -> None:
+    city = with_books.load()
+    assert city.operating_day == OperatingDay("Asia/Urumqi", "05:30")
+    west = LegalEntity("Xuzhou Metro West", "徐州地铁西", "TEST-3203-01", 1, 9)
+    east = LegalEntity("Xuzhou Metro East", "徐州地铁东", "TEST-3203-02", 10, 18)
+    assert city.invoicing == Invoicing(Decimal("0.03"), (west, east))
+
+
+def test_a_station_belongs_to_one_company(with_books: EditableCity) -> None:
+    invoicing = with_books.load().invoicing
+    assert invoicing is not None
+    owners = [one.tax_id if (one := invoicing.entity_of(station)) else None for station in (1, 9, 10, 18, 19, 0)]
+    assert owners == ["TEST-3203-01", "TEST-3203-01", "TEST-3203-02", "TEST-3203-02", None, None]
+
+
+@pytest.mark.parametrize(
+    ("written", "rate"), [('"3%"', "0.03"), ('"0.03"', "0.03"), ('"2.75%"', "0.0275"), ('"0%"', "0"), ('"0"', "0")]
+)
+def test_a_rate_is_a_percentage_or_a_fraction(with_books: EditableCity, written: str, rate: str) -> None:
+    invoicing = with_books.replace('"3%"', written).load().invoicing
+    assert invoicing is not None
+    assert invoicing.rate == Decimal(rate)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("Asia/Urumqi", "Asia/Xanadu", ("operating_day.timezone", "'Asia/Xanadu'", "tzdata")),
+        ('"05:30"', '"5:30"', ("operating_day.starts", "'5:30'", "write HH:MM in quotes")),
+        ('"05:30"', "5:30", ("operating_day.starts", "330 (int)")),
+        (', starts: "05:30"', "", ("operating_day.starts", "no such key")),
+        ('"3%"', "3%%", ("invoicing.rate", "'3%%'")),
+        ('"3%"', "0.03", ("invoicing.rate", "0.03 (float)")),
+        ('"3%"', '"-3%"', ("invoicing.rate", "'-3%'")),
+        ('"3%"', '"100%"', ("invoicing.rate", "'100%'")),
+        ("[10, 18]", "[9, 18]", ("invoicing.entities[1].stations", "meets Xuzhou Metro East's [9, 18]")),
+        ("[10, 18]", "[18, 10]", ("invoicing.entities[0].stations", "first and the last")),
+        ("[10, 18]", "[10]", ("invoicing.entities[0].stations", "first and the last")),
+        ("[10, 18]", "[0, 18]", ("invoicing.entities[0].stations", "from 1 on")),
+        ('"TEST-3203-02"', '"=1+1"', ("invoicing.entities[0].tax_id", "'=1+1'")),
+        ("name: Xuzhou Metro East", "name: ''", ("invoicing.entities[0].name", "company's English name")),
+        ("name_zh: 徐州地铁东, ", "", ("invoicing.entities[0].name_zh", "no such key")),
+    ],
+)
+def test_what_accounts_cannot_use_is_refused(
+    with_books: EditableCity, old: str, new: str, parts: tuple[str, ...]
+) -> None:
+    refused(with_books.replace(old, new), *parts)

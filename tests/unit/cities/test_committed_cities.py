@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from decimal import Decimal
 from math import asin, cos, radians, sin, sqrt
 from pathlib import Path
 from types import ModuleType
@@ -192,3 +193,21 @@ def test_the_metres_along_a_line_fit_the_places_of_its_stations(generator: Modul
                 h += cos(a) * cos(b) * sin(radians(other.longitude - one.longitude) / 2) ** 2
                 in_the_air = 2 * 6_371_009 * asin(sqrt(h))
                 assert in_the_air <= other.metres - one.metres + 1_000, (path.stem, one.name, other.name)
+
+
+def test_every_station_belongs_to_a_company_that_is_marked_as_test_data(
+    cities: list[CityFile], tariffs: dict[str, Tariff]
+) -> None:
+    for city in cities:
+        assert city.invoicing is not None
+        assert city.invoicing.rate == Decimal("0.03")
+        for station in tariffs[city.name].stations:
+            entity = city.invoicing.entity_of(station.number)
+            assert entity is not None, f"{city.name}, station {station.number}"
+            assert entity.tax_id.startswith(f"TEST-{city.code}-")
+
+
+def test_shanghai_has_two_companies_on_its_line(cities: list[CityFile]) -> None:
+    invoicing = cities[0].invoicing
+    assert invoicing is not None
+    assert [(one.first_station, one.last_station) for one in invoicing.entities] == [(1, 22), (23, 30)]
