@@ -1,0 +1,75 @@
+"""What a statement says in words, English and Chinese; the terms are those of docs/glossary.md."""
+
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from ledger.statement.model import Basis, Kind, Statement, Timing
+
+
+class Words(NamedTuple):
+    """The same in two languages."""
+
+    en: str
+    zh: str
+
+
+KIND_WORDS: Final[dict[Kind, Words]] = {
+    Kind.RIDES_CARRIED: Words("rides carried", "承运行程"),
+    Kind.RIDES_TAKEN: Words("rides taken", "外地乘坐"),
+    Kind.REFUND_GIVEN: Words("refund given", "付出退款"),
+    Kind.REFUND_RECEIVED: Words("refund received", "收到退款"),
+    Kind.FEE_EARNED: Words("dispute fee earned", "争议费收入"),
+    Kind.FEE_OWED: Words("dispute fee owed", "争议费支出"),
+    Kind.ARREARS_RECEIVED: Words("arrears received", "收回欠款"),
+    Kind.ARREARS_PAID: Words("arrears paid", "偿还欠款"),
+    Kind.DEPOSIT: Words("deposit", "存入"),
+    Kind.WITHDRAWAL: Words("withdrawal", "提取"),
+}
+BASIS_WORDS: Final[dict[Basis, Words]] = {
+    Basis.ACCRUAL: Words("accrual", "权责发生制"),
+    Basis.SETTLEMENT: Words("settlement (cash)", "收付实现制"),
+}
+BASIS_SENTENCES: Final[dict[Basis, Words]] = {
+    Basis.ACCRUAL: Words(
+        "Accrual basis: rides by the operating day of their exit, by the clock of the city that carried them; refunds "
+        "and fees by that city's operating day of their block. It runs over what was earned and owed, settled or not.",
+        "权责发生制：行程按承运城市时钟的出站运营日入账，退款与争议费按承运城市在该区块时间的运营日入账；"
+        "累计的是应得与应付，不论是否已经结算。",
+    ),
+    Basis.SETTLEMENT: Words(
+        "Settlement basis (cash): everything by the time of its block. It runs over the balance in the Clearinghouse; "
+        "the position, which has the arrears in it, stands beside it.",
+        "收付实现制（结算口径）：一律按区块时间入账；累计的是清算合约中的余额，旁列包含欠款的头寸。",
+    ),
+}
+OPENING: Final = Words("opening", "期初")
+CLOSING: Final = Words("closing", "期末")
+NOT_OVER: Final = Words(
+    "The period is not over: the closing is as of the statement's block.",
+    "本期尚未结束：期末数截至本对账单所依据的区块。",
+)
+STATEMENT: Final = Words("Statement of account", "对账单")
+LATE: Final = Words("late", "迟到结算")
+CAUSE_WORDS: Final[dict[str, Words]] = {
+    "by_operator": Words("given by the operator", "运营方主动退款"),
+    "unanswered": Words("dispute not answered", "争议逾期未举证"),
+    "revoked": Words("ticket was revoked", "车票已吊销"),
+}
+TIMING_WORDS: Final[dict[Timing, Words]] = {
+    Timing.LATE: Words("of earlier days, settled later", "运营日在前，结算在后"),
+    Timing.EARLY: Words("of later days, settled before", "结算在前，运营日在后"),
+}
+
+
+def running_words(basis: Basis) -> Words:
+    """What the basis runs over."""
+    if basis is Basis.SETTLEMENT:
+        return Words("balance", "余额")
+    return Words("accrued position", "应计头寸")
+
+
+def local_time(statement: Statement, second: int) -> str:
+    """A moment by the clock of the statement's city, with its offset: 2019-12-01T03:59:59+08:00."""
+    zone = ZoneInfo(statement.city.operating_day.timezone)
+    return datetime.fromtimestamp(second, UTC).astimezone(zone).isoformat()
