@@ -35,3 +35,7 @@ class BankFileError(LedgerError):
 
 class CityBooksError(LedgerError):
     """A city file lacks what a statement or an invoice needs."""
+
+
+class FormError(LedgerError):
+    """A statement can't be put into the form that was asked for."""
