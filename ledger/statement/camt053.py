@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from interline.money import FEN_PER_YUAN, format_yuan
 from ledger.errors import FormError
 from ledger.statement.model import RIDE_KINDS, Basis, Entry, Kind, Line, Party, Statement
-from ledger.statement.words import CAUSE_WORDS, KIND_WORDS, local_time
+from ledger.statement.words import CAUSE_WORDS, KIND_WORDS, local_time, printable
 
 NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 CURRENCY: Final = "CNY"
@@ -126,7 +126,7 @@ def _details(parent: Element, statement: Statement, line: Line, entry: Entry) ->
     paid = entry.paid or 0
     references = SubElement(parent, "Refs")
     _add(references, "AcctSvcrRef", f"{entry.block}-{entry.place}")
-    bank = _printable(entry.bank_reference)
+    bank = printable(entry.bank_reference or "")
     _add(references, "EndToEndId", bank if bank and len(bank) <= _REFERENCE_LENGTH else "NOTPROVIDED")
     _amount(parent, "Amt", paid)
     _add(parent, "CdtDbtInd", _side(paid))
@@ -140,7 +140,7 @@ def _details(parent: Element, statement: Statement, line: Line, entry: Entry) ->
         _add(remittance, "Ustrd", text)
 
 
-def _remittance(statement: Statement, entry: Entry, bank: str | None) -> list[str]:
+def _remittance(statement: Statement, entry: Entry, bank: str) -> list[str]:
     """What names the event, whole, each at most 140 characters."""
     texts = [f"transaction {entry.tx}"]
     if entry.batch is not None:
@@ -188,7 +188,7 @@ def _code(parent: Element, kind: Kind, paid: int) -> None:
 
 
 def _party(parent: Element, party: Party) -> None:
-    _add(parent, "Nm", (_printable(party.name) or str(party.code))[:_NAME_LENGTH])
+    _add(parent, "Nm", (printable(party.name) or str(party.code))[:_NAME_LENGTH])
     other = SubElement(SubElement(SubElement(parent, "Id"), "OrgId"), "Othr")
     _add(other, "Id", str(party.code))
     _add(SubElement(other, "SchmeNm"), "Prtry", "GB/T 2260")
@@ -212,13 +212,6 @@ def _name(statement: Statement, rest: str) -> str:
     """An id of at most 35 characters that another statement doesn't have."""
     period = statement.period
     return f"{statement.city.code}-{period.first:%y%m%d}-{period.last:%y%m%d}-{rest}"
-
-
-def _printable(text: str | None) -> str | None:
-    """A text from outside; as hexadecimal digits if it holds what XML can't."""
-    if text is None or text.isprintable():
-        return text
-    return "0x" + text.encode().hex()
 
 
 def _add(parent: Element, tag: str, text: str) -> Element:

@@ -73,3 +73,8 @@ def local_time(statement: Statement, second: int) -> str:
     """A moment by the clock of the statement's city, with its offset: 2019-12-01T03:59:59+08:00."""
     zone = ZoneInfo(statement.city.operating_day.timezone)
     return datetime.fromtimestamp(second, UTC).astimezone(zone).isoformat()
+
+
+def printable(text: str) -> str:
+    """A text from outside, on one line; as hexadecimal digits if it holds what a file can't, such as a NUL."""
+    return text if text.isprintable() else "0x" + text.encode().hex()
