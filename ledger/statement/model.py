@@ -7,7 +7,7 @@ favour. Nothing in here depends on when or where a statement is made: the same b
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -16,6 +16,16 @@ from typing import Final, NamedTuple
 from interline.cities import Invoicing
 from interline.operating_day import OperatingDay
 from ledger.statement.period import Period
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The block that a statement is made as of."""
+
+    number: int
+    hash: str
+    """0x and 64 hexadecimal digits."""
+    time: int
 
 
 class Basis(StrEnum):
@@ -216,6 +226,11 @@ class Rides:
     def __len__(self) -> int:
         return len(self.columns[0])
 
+    @property
+    def fares(self) -> int:
+        """All fares together, whoever earned them."""
+        return sum(self.columns[RideRow._fields.index("fare")])
+
     def __iter__(self) -> Iterator[RideRow]:
         return self.rows(0, len(self))
 
@@ -236,6 +251,7 @@ class Total:
     count: int = 0
     amount: int = 0
     paid: int | None = None
+    """None on the accrual basis."""
     late: int = 0
     late_amount: int = 0
 
@@ -271,7 +287,7 @@ class Counterparty:
     def paid(self) -> int | None:
         """Effect on the balance; None on the accrual basis."""
         known = [total.paid for total in self.totals if total.paid is not None]
-        return sum(known) if known else None
+        return sum(known) if len(known) == len(self.totals) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,23 +403,17 @@ class Statement:
 
     def totals(self) -> tuple[Total, ...]:
         """All lines together, one for each kind."""
-        return totals_of(self.lines)
+        return totals_of(self.lines, self.basis)
 
 
-def totals_of(lines: tuple[Line, ...] | list[Line]) -> tuple[Total, ...]:
+def totals_of(lines: Iterable[Line], basis: Basis) -> tuple[Total, ...]:
     """Lines added up, one total for each kind."""
-    made = []
-    for kind in KINDS:
-        those = [line for line in lines if line.kind is kind]
-        paid = [line.paid for line in those if line.paid is not None]
-        made.append(
-            Total(
-                kind,
-                sum(line.count for line in those),
-                sum(line.amount for line in those),
-                sum(paid) if paid else None,
-                sum(line.late for line in those),
-                sum(line.late_amount for line in those),
-            )
-        )
-    return tuple(made)
+    sums = {kind: [0, 0, 0, 0, 0] for kind in KINDS}
+    for line in lines:
+        for place, value in enumerate((line.count, line.amount, line.paid or 0, line.late, line.late_amount)):
+            sums[line.kind][place] += value
+    cash = basis is Basis.SETTLEMENT
+    return tuple(
+        Total(kind, count, amount, paid if cash else None, late, late_amount)
+        for kind, (count, amount, paid, late, late_amount) in sums.items()
+    )

@@ -35,6 +35,21 @@ class Scope:
         """By which things between the city and another are dated that this operator carried."""
         return self.own if (basis or self.basis) is Basis.SETTLEMENT else self.clocks[operator]
 
+    @property
+    def cash(self) -> bool:
+        """Whether it is about what moved the balance."""
+        return self.basis is Basis.SETTLEMENT
+
+    @property
+    def begins(self) -> int:
+        """First second of the period by the city's own clock."""
+        return self.own.start_of(self.period.first)
+
+    @property
+    def ends(self) -> int:
+        """First second after it."""
+        return self.own.start_of(self.period.after)
+
     def days(self) -> dict[str, Any]:
         """Parameters of the relation `days`: when each day of the period, and the one after, begins for whom."""
         rows = [
@@ -52,6 +67,10 @@ class Scope:
             "edges_opening": [self.clock(city, basis).start_of(self.period.first) for city in cities],
             "edges_closing": [self.clock(city, basis).start_of(self.period.after) for city in cities],
         }
+
+    def instants(self) -> dict[str, Any]:
+        """Parameters: when the period begins and ends by the city's own clock."""
+        return {"begins": self.begins, "ends": self.ends}
 
     def common(self) -> dict[str, Any]:
         """Parameters that nearly every question has."""
@@ -71,6 +90,17 @@ _EDGES: Final = """
 
 
 # ---------------------------------------------------------------- blocks and cities
+
+
+def meta(cursor: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """What the index is of."""
+    return dict(cursor.execute("SELECT key, value FROM meta").fetchall())
+
+
+def newest_block(cursor: duckdb.DuckDBPyConnection) -> int | None:
+    """How far the index has come."""
+    row = cursor.execute("SELECT max(number) FROM blocks").fetchone()
+    return row[0] if row else None
 
 
 def find_block(cursor: duckdb.DuckDBPyConnection, number: int) -> Row | None:
@@ -104,7 +134,7 @@ def members(cursor: duckdb.DuckDBPyConnection, block: int) -> list[Row]:
 # ---------------------------------------------------------------- accounts
 
 
-def accounts(cursor: duckdb.DuckDBPyConnection, scope: Scope, begins: int, ends: int) -> list[Row]:
+def accounts(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
     """(account, other, sum before the period, sum by its end, sum at the block) of funds, due and owed."""
     return cursor.execute(
         """
@@ -114,7 +144,7 @@ def accounts(cursor: duckdb.DuckDBPyConnection, scope: Scope, begins: int, ends:
         WHERE city = $city AND block <= $block AND account IN ('funds', 'due', 'owed')
         GROUP BY account, other ORDER BY account, other
         """,
-        scope.common() | {"begins": begins, "ends": ends},
+        scope.common() | scope.instants(),
     ).fetchall()
 
 
@@ -143,16 +173,16 @@ _SETTLED: Final = f"""
     )"""
 
 
-def _mine(scope: Scope, ends: int) -> tuple[str, dict[str, Any]]:
+def _mine(scope: Scope) -> tuple[str, dict[str, Any]]:
     given = scope.common() | {"first": scope.period.first, "last": scope.period.last}
     if scope.basis is Basis.ACCRUAL:
-        return _ACCRUED, given | {"ends": ends}
+        return _ACCRUED, given | {"ends": scope.ends}
     return _SETTLED, given | scope.days()
 
 
-def ride_entries(cursor: duckdb.DuckDBPyConnection, scope: Scope, ends: int) -> list[Row]:
+def ride_entries(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
     """(day, taken, other, batch, rides, fares, late rides, their fares), one for each batch and day with each city."""
-    mine, given = _mine(scope, ends)
+    mine, given = _mine(scope)
     return cursor.execute(
         f"""
         WITH {mine}
@@ -181,28 +211,51 @@ RIDE_COLUMNS: Final = (
 )
 
 
-def ride_columns(cursor: duckdb.DuckDBPyConnection, scope: Scope, ends: int) -> Mapping[str, Any]:
+_AS_NUMBER: Final = {"exit_day": "exit_day - DATE '1970-01-01'"}
+
+
+def ride_columns(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> Mapping[str, Any]:
     """The rides in columns (numpy, integers of 64 bits), in the order of ride_entries, then by index."""
-    mine, given = _mine(scope, ends)
-    columns = ", ".join(
-        f"{'exit_day - DATE ' + repr('1970-01-01') if name == 'exit_day' else name}::BIGINT AS {name}"
-        for name in RIDE_COLUMNS
-    )
+    mine, given = _mine(scope)
+    columns = ", ".join(f"({_AS_NUMBER.get(name, name)})::BIGINT AS {name}" for name in RIDE_COLUMNS)
     return cursor.execute(
         f"WITH {mine} SELECT {columns} FROM mine ORDER BY mine.day, mine.taken, mine.other, mine.batch, mine.index",
         given,
     ).fetchnumpy()
 
 
-def pairs(cursor: duckdb.DuckDBPyConnection, scope: Scope, begins: int, ends: int) -> list[Row]:
-    """(batch, issuer, operator, rides, fares, paid, place) as PairSettled says, of what was settled in the period."""
+def pairs(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
+    """(batch, issuer, operator, paid, place) as PairSettled says, of what was settled in the period."""
     return cursor.execute(
         """
-        SELECT batch, issuer, operator, rides, fares, paid, place FROM pairs
+        SELECT batch, issuer, operator, paid, place FROM pairs
         WHERE block <= $block AND (issuer = $city OR operator = $city) AND settled_at >= $begins AND settled_at < $ends
         """,
-        scope.common() | {"begins": begins, "ends": ends},
+        scope.common() | scope.instants(),
     ).fetchall()
+
+
+def unequal_pair(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> Row | None:
+    """(batch_id, issuer, rides and fares by PairSettled, rides and fares one by one) of the first that differ."""
+    return cursor.execute(
+        """
+        WITH counted AS (
+            SELECT batch, issuer, count(*) AS rides, sum(fare) AS fares FROM rides
+            WHERE block <= $block AND (issuer = $city OR operator = $city) GROUP BY batch, issuer
+        ),
+        told AS (FROM pairs WHERE block <= $block AND (issuer = $city OR operator = $city)),
+        compared AS (
+            SELECT batch, issuer, coalesce(told.rides, 0) AS rides, coalesce(told.fares, 0) AS fares,
+                coalesce(counted.rides, 0) AS counted_rides, coalesce(counted.fares, 0) AS counted_fares
+            FROM told FULL JOIN counted USING (batch, issuer)
+        )
+        SELECT b.batch_id, issuer, compared.rides, compared.fares, counted_rides, counted_fares
+        FROM compared JOIN batches b ON b.id = compared.batch
+        WHERE compared.rides <> counted_rides OR compared.fares <> counted_fares
+        ORDER BY batch, issuer LIMIT 1
+        """,
+        scope.common(),
+    ).fetchone()
 
 
 def batches(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> list[Row]:
@@ -260,7 +313,7 @@ def fees(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
     ).fetchall()
 
 
-def arrears_payments(cursor: duckdb.DuckDBPyConnection, scope: Scope, begins: int, ends: int) -> list[Row]:
+def arrears_payments(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
     """(debtor, creditor, block, place, tx, time, amount, whether it was set off).
 
     A set-off is told right before the refund or the fee that it is a part of: the same transaction's next event, the
@@ -280,18 +333,18 @@ def arrears_payments(cursor: duckdb.DuckDBPyConnection, scope: Scope, begins: in
         WHERE p.block <= $block AND (p.debtor = $city OR p.creditor = $city) AND p.time >= $begins AND p.time < $ends
         ORDER BY p.block, p.place
         """,
-        scope.common() | {"begins": begins, "ends": ends},
+        scope.common() | scope.instants(),
     ).fetchall()
 
 
-def transfers(cursor: duckdb.DuckDBPyConnection, scope: Scope, begins: int, ends: int) -> list[Row]:
+def transfers(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
     """(kind, block, place, tx, time, amount, address, reference)."""
     return cursor.execute(
         """
         SELECT kind, block, place, tx, time, amount, address, reference FROM transfers
         WHERE city = $city AND block <= $block AND time >= $begins AND time < $ends ORDER BY block, place
         """,
-        scope.common() | {"begins": begins, "ends": ends},
+        scope.common() | scope.instants(),
     ).fetchall()
 
 
@@ -327,7 +380,7 @@ def open_disputes(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
 # ---------------------------------------------------------------- between the bases
 
 
-def bridge(cursor: duckdb.DuckDBPyConnection, scope: Scope, begins: int, ends: int) -> list[Row]:
+def bridge(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
     """(what, taken, other, early, count and sum at the opening, count and sum at the closing).
 
     `what` is 'fare', 'refund' or 'fee'. At each edge: dated before it by the accrual basis and not by the settlement
@@ -368,5 +421,6 @@ def bridge(cursor: duckdb.DuckDBPyConnection, scope: Scope, begins: int, ends: i
         """,
         scope.common()
         | scope.edges(Basis.ACCRUAL)
-        | {"first": scope.period.first, "after": scope.period.after, "begins": begins, "ends": ends},
+        | {"first": scope.period.first, "after": scope.period.after}
+        | scope.instants(),
     ).fetchall()

@@ -1,0 +1,17 @@
+"""Bank references as people read them: on chain they are 32 bytes."""
+
+
+def reference_text(raw: bytes) -> str | None:
+    """The text that was put into a bank reference, else 0x and its 64 digits; None where it is all zero.
+
+    Text stands at the beginning, in UTF-8, with zeros after it: as `ape run consortium deposit --reference` writes it.
+    """
+    text = raw.rstrip(b"\0")
+    if not text:
+        return None
+    try:
+        shown = text.decode()
+    except UnicodeDecodeError:
+        return f"0x{raw.hex()}"
+    plain = shown.isprintable() and shown == shown.strip() and not shown.startswith("0x")
+    return shown if plain else f"0x{raw.hex()}"
