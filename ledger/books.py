@@ -1,13 +1,137 @@
-"""The books, posted again from what the chain's events say: double entry, in fen.
+"""The rules of bookkeeping, here and nowhere else: what each event of the chain posts to the cities' accounts, in fen.
 
-No network here: who reads the chain brings the entries in the order in which they happened.
+Each city keeps books of its own, in double entry. Its accounts: `funds` it holds in the Clearinghouse, arrears `due` to
+it, arrears `owed` by it; what it earned and spent (`fares_earned`, `fares_owed`, `refunds_given` as an operator,
+`refunds_received` as an issuer, `fees_earned`, `fees_owed` for disputes); `bank`, where deposits come from and
+withdrawals go to. A debit is above 0, a credit below. So a city's balance is the sum of its `funds`, its position that
+of `funds`, `due` and `owed`, and all of an entry's postings to one city add up to 0.
+
+No network and no database here: who reads the chain brings the events in the order in which they happened.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from ledger.errors import BooksError
+
+
+class Account(StrEnum):
+    """An account of a city, by its name in the index."""
+
+    FUNDS = "funds"
+    DUE = "due"
+    OWED = "owed"
+    FARES_EARNED = "fares_earned"
+    FARES_OWED = "fares_owed"
+    REFUNDS_GIVEN = "refunds_given"
+    REFUNDS_RECEIVED = "refunds_received"
+    FEES_EARNED = "fees_earned"
+    FEES_OWED = "fees_owed"
+    BANK = "bank"
+
+
+class EntryKind(StrEnum):
+    """What an entry is about, by its name in the index."""
+
+    SETTLEMENT = "settlement"
+    ARREARS = "arrears"
+    REFUND = "refund"
+    FEE = "fee"
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A line of an entry. `amount`, fen: a debit above 0, a credit below; `other` is the counterparty, 0 for none."""
+
+    city: int
+    account: Account
+    other: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one event posts; the lines of each city add up to 0."""
+
+    kind: EntryKind
+    postings: tuple[Posting, ...]
+
+
+# ---------------------------------------------------------------- the rules
+
+
+def settlement(issuer: int, operator: int, fares: int, paid: int) -> Entry:
+    """One issuer's rides of a batch (PairSettled): `paid` of the fares came from its balance, the rest is arrears."""
+    postings = _obligation(issuer, operator, Account.FARES_OWED, Account.FARES_EARNED, fares, paid)
+    return Entry(EntryKind.SETTLEMENT, postings)
+
+
+def arrears_payment(debtor: int, creditor: int, amount: int) -> Entry:
+    """Arrears were paid from a balance (ArrearsPaid, where nothing was set off)."""
+    return Entry(
+        EntryKind.ARREARS,
+        (
+            Posting(debtor, Account.OWED, creditor, amount),
+            Posting(debtor, Account.FUNDS, creditor, -amount),
+            Posting(creditor, Account.FUNDS, debtor, amount),
+            Posting(creditor, Account.DUE, debtor, -amount),
+        ),
+    )
+
+
+def refund(issuer: int, operator: int, amount: int, paid: int, set_off: int = 0) -> Entry:
+    """A part of a fare goes back (RideRefunded).
+
+    `set_off` of it cancelled arrears of the issuer: the contract tells that by an ArrearsPaid right before, which posts
+    nothing of its own. `paid` includes it; the rest of `paid` came from the operator's balance.
+    """
+    accounts = Account.REFUNDS_GIVEN, Account.REFUNDS_RECEIVED
+    return Entry(EntryKind.REFUND, _obligation(operator, issuer, *accounts, amount, paid, set_off))
+
+
+def fee(issuer: int, operator: int, amount: int, paid: int, set_off: int = 0) -> Entry:
+    """A dispute was answered (RideUpheld): the issuer owes the operator a fee; the rest as in a refund."""
+    postings = _obligation(issuer, operator, Account.FEES_OWED, Account.FEES_EARNED, amount, paid, set_off)
+    return Entry(EntryKind.FEE, postings)
+
+
+def deposit(city: int, amount: int) -> Entry:
+    """Funds came in (Deposited)."""
+    return Entry(EntryKind.DEPOSIT, (Posting(city, Account.FUNDS, 0, amount), Posting(city, Account.BANK, 0, -amount)))
+
+
+def withdrawal(city: int, amount: int) -> Entry:
+    """Funds went out (Withdrawn)."""
+    return Entry(
+        EntryKind.WITHDRAWAL, (Posting(city, Account.FUNDS, 0, -amount), Posting(city, Account.BANK, 0, amount))
+    )
+
+
+def _obligation(
+    debtor: int, creditor: int, expense: Account, income: Account, amount: int, paid: int, set_off: int = 0
+) -> tuple[Posting, ...]:
+    """One city owes another: a part is set off against what that one owes it, a part is paid, the rest is arrears."""
+    moved, left = paid - set_off, amount - paid
+    lines = (
+        Posting(debtor, expense, creditor, amount),
+        Posting(debtor, Account.FUNDS, creditor, -moved),
+        Posting(debtor, Account.DUE, creditor, -set_off),
+        Posting(debtor, Account.OWED, creditor, -left),
+        Posting(creditor, income, debtor, -amount),
+        Posting(creditor, Account.FUNDS, debtor, moved),
+        Posting(creditor, Account.OWED, debtor, set_off),
+        Posting(creditor, Account.DUE, debtor, left),
+    )
+    return tuple(line for line in lines if line.amount)
+
+
+# ---------------------------------------------------------------- the books
 
 
 @dataclass(slots=True)
@@ -25,12 +149,13 @@ class PairTotals:
 
 @dataclass(slots=True)
 class Books:
-    """Every city's account. Amounts in fen; cities by code (uint16).
+    """Every city's account, as it stands after the events that were posted. Amounts in fen; cities by code (uint16).
 
-    Each posting takes from one account what it gives to another; deposits and withdrawals stand against `held`.
+    Each posting gives the entry that it made.
 
     Raises, from each posting:
-        BooksError: an amount that an account doesn't have, or one that can't be.
+        BooksError: an amount that an account doesn't have, or another than the contract would have paid at once.
+            Nothing was posted then.
     """
 
     balances: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
@@ -40,6 +165,7 @@ class Books:
     withdrawals: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     pairs: defaultdict[tuple[int, int], PairTotals] = field(default_factory=lambda: defaultdict(PairTotals))
     """By (issuer, operator)."""
+    _owing: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
     def held(self) -> int:
@@ -53,7 +179,7 @@ class Books:
 
     def arrears_of(self, debtor: int) -> int:
         """What a city owes in arrears, in all."""
-        return sum(amount for (owing, _), amount in self.arrears.items() if owing == debtor)
+        return self._owing.get(debtor, 0)
 
     def arrears_due(self, creditor: int) -> int:
         """What a city is owed in arrears, in all."""
@@ -65,69 +191,96 @@ class Books:
         for other in sorted(others):
             yield other, self.pairs.get((other, city), PairTotals()), self.pairs.get((city, other), PairTotals())
 
+    def payable(self, debtor: int, amount: int) -> int:
+        """What of an amount a city pays from its balance at once: nothing while it has arrears (protocol section 6)."""
+        return 0 if self.arrears_of(debtor) else min(amount, self.balances.get(debtor, 0))
+
     # ------------------------------------------------------------ postings
 
-    def deposit(self, city: int, amount: int) -> None:
+    def deposit(self, city: int, amount: int) -> Entry:
         """Funds came in."""
         _require(amount > 0, f"a deposit above 0, came {amount}")
-        self.balances[city] += amount
         self.deposits[city] += amount
+        return self.post(deposit(city, amount))
 
-    def withdraw(self, city: int, amount: int) -> None:
+    def withdraw(self, city: int, amount: int) -> Entry:
         """Funds went out."""
         _require(amount > 0, f"a withdrawal above 0, came {amount}")
-        self._take(city, amount)
+        self._require_funds(city, amount)
         self.withdrawals[city] += amount
+        return self.post(withdrawal(city, amount))
 
-    def settle(self, issuer: int, operator: int, rides: int, fares: int, paid: int) -> None:
+    def settle(self, issuer: int, operator: int, rides: int, fares: int, paid: int) -> Entry:
         """One issuer's rides of a batch: `paid` of the fares came from its balance, the rest is arrears."""
-        self._owe(issuer, operator, fares, paid)
+        self._require_obligation(issuer, operator, fares, paid, None)
         pair = self.pairs[issuer, operator]
         pair.rides += rides
         pair.fares += fares
+        return self.post(settlement(issuer, operator, fares, paid))
 
-    def pay_arrears(self, debtor: int, creditor: int, amount: int) -> None:
-        """Arrears were paid."""
-        owed = self.arrears[debtor, creditor]
+    def pay_arrears(self, debtor: int, creditor: int, amount: int) -> Entry:
+        """Arrears were paid, as far as the balance reaches."""
+        owed = self.arrears.get((debtor, creditor), 0)
         _require(
             0 < amount <= owed, f"at most {owed} fen of arrears to be paid by {debtor} to {creditor}, came {amount}"
         )
-        self.arrears[debtor, creditor] -= amount
-        self._move(debtor, creditor, amount)
+        self._require_funds(debtor, amount)
+        most = min(owed, self.balances[debtor])
+        _require(amount == most, f"{most} fen of arrears to be paid by {debtor} to {creditor}, came {amount}")
+        return self.post(arrears_payment(debtor, creditor, amount))
 
-    def refund(self, issuer: int, operator: int, amount: int, paid: int) -> None:
-        """A part of a fare went back: the operator owes it."""
+    def refund(self, issuer: int, operator: int, amount: int, paid: int, set_off: int = 0) -> Entry:
+        """A part of a fare went back: the operator owes it; `set_off` of it cancelled the issuer's arrears."""
         pair = self.pairs[issuer, operator]
         left = pair.fares - pair.refunded
         _require(0 < amount <= left, f"a refund of at most {left} fen from {operator} to {issuer}, came {amount}")
-        self._owe(operator, issuer, amount, paid)
+        self._require_obligation(operator, issuer, amount, paid, set_off)
         pair.refunded += amount
+        return self.post(refund(issuer, operator, amount, paid, set_off))
 
-    def fee(self, issuer: int, operator: int, fee: int, paid: int) -> None:
-        """A dispute was answered: the issuer owes the fee."""
-        self._owe(issuer, operator, fee, paid)
-        self.pairs[issuer, operator].fees += fee
+    def fee(self, issuer: int, operator: int, amount: int, paid: int, set_off: int = 0) -> Entry:
+        """A dispute was answered: the issuer owes the fee; `set_off` of it cancelled the operator's arrears."""
+        self._require_obligation(issuer, operator, amount, paid, set_off)
+        self.pairs[issuer, operator].fees += amount
+        return self.post(fee(issuer, operator, amount, paid, set_off))
 
     def hang(self, issuer: int, operator: int, amount: int) -> None:
         """Opens (above 0) or ends (below) what hangs on a dispute; nothing is moved by that."""
         pair = self.pairs[issuer, operator]
+        _require(pair.disputed + amount >= 0, f"no less than 0 fen in dispute, came {pair.disputed + amount}")
         pair.disputed += amount
-        _require(pair.disputed >= 0, f"no less than 0 fen in dispute, came {pair.disputed}")
 
-    def _owe(self, debtor: int, creditor: int, amount: int, paid: int) -> None:
+    def post(self, entry: Entry) -> Entry:
+        """Add an entry's lines to the accounts, unchecked: for entries that were checked before they were kept."""
+        self.add(entry.postings)
+        return entry
+
+    def add(self, postings: Sequence[Posting]) -> None:
+        """Add lines, or sums of lines, to the accounts that they are of."""
+        for line in postings:
+            if line.account is Account.FUNDS:
+                self.balances[line.city] += line.amount
+            elif line.account is Account.OWED:
+                self.arrears[line.city, line.other] -= line.amount
+                self._owing[line.city] -= line.amount
+
+    # ------------------------------------------------------------ what can't be
+
+    def _require_obligation(self, debtor: int, creditor: int, amount: int, paid: int, set_off: int | None) -> None:
+        """`set_off` is None for fares, of which nothing is set off."""
         _require(debtor != creditor, f"two cities, came {debtor} twice")
         _require(0 <= paid <= amount, f"at most {amount} fen paid, came {paid}")
-        self._move(debtor, creditor, paid)
-        self.arrears[debtor, creditor] += amount - paid
+        if set_off is not None:
+            most = min(amount, self.arrears.get((creditor, debtor), 0))
+            _require(set_off == most, f"{most} fen set off against arrears of {creditor} to {debtor}, came {set_off}")
+        set_off = set_off or 0
+        self._require_funds(debtor, paid - set_off)
+        rule = set_off + self.payable(debtor, amount - set_off)
+        _require(paid == rule, f"{rule} of {amount} fen paid at once by {debtor} to {creditor}, came {paid}")
 
-    def _move(self, debtor: int, creditor: int, amount: int) -> None:
-        self._take(debtor, amount)
-        self.balances[creditor] += amount
-
-    def _take(self, city: int, amount: int) -> None:
-        balance = self.balances[city]
+    def _require_funds(self, city: int, amount: int) -> None:
+        balance = self.balances.get(city, 0)
         _require(balance >= amount, f"city {city} to hold at least {amount} fen, it holds {balance}")
-        self.balances[city] = balance - amount
 
 
 def _require(true: bool, expected: str) -> None:

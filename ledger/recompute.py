@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from interline.domain import Domain, ticket_hash
@@ -92,8 +93,11 @@ def recompute(chain: Chain, tell: Callable[[str], None] = lambda line: None) -> 
     tell(f"{len(events)} events up to block {chain.head.number}")
     replay = _Replay(Domain(chain.chain_id, bytes.fromhex(chain.address[2:])), chain.input_of)
     replay.expect_settlements(events)
-    for number, event in enumerate(_in_posting_order(events), 1):
-        replay.post(event)
+    set_offs = _set_offs(events)
+    for number, event in enumerate(events, 1):
+        if number - 1 not in set_offs:
+            replay.set_off = set_offs.get(number - 2, 0)
+            replay.post(event)
         if number % _TELL_EVERY == 0:
             tell(f"{number} of {len(events)} events, {replay.rides} rides checked")
     chain.require_same_block()
@@ -104,15 +108,17 @@ def recompute(chain: Chain, tell: Callable[[str], None] = lambda line: None) -> 
 _TELL_EVERY: Final = 5_000
 
 
-def _in_posting_order(events: Sequence[Event]) -> list[Event]:
-    """Events as they were posted: a refund or fee first pays arrears, of which the event comes before its own."""
-    ordered: list[Event] = []
-    for event in events:
-        place = len(ordered)
-        if event.name in ("RideRefunded", "RideUpheld") and ordered and ordered[-1].name == "ArrearsPaid":
-            place -= ordered[-1].log.tx == event.log.tx
-        ordered.insert(place, event)
-    return ordered
+def _set_offs(events: Sequence[Event]) -> dict[int, int]:
+    """What was set off, by the number of the ArrearsPaid that tells of it, right before the refund or fee it is of."""
+    found = {}
+    for number, (one, then) in enumerate(pairwise(events)):
+        if one.name != "ArrearsPaid" or then.log.tx != one.log.tx or then.name not in ("RideRefunded", "RideUpheld"):
+            continue
+        between = {one.arguments["debtor"], one.arguments["creditor"]}
+        same = between == {then.arguments["issuer"], then.arguments["operator"]}
+        if same and then.arguments["paid"] >= one.arguments["amount"]:
+            found[number] = int(one.arguments["amount"])
+    return found
 
 
 class _Replay:
@@ -120,6 +126,7 @@ class _Replay:
 
     def __init__(self, domain: Domain, input_of: Callable[[bytes], bytes]) -> None:
         self.books = Books()
+        self.set_off = 0
         self.batches = 0
         self.rides = 0
         self._domain = domain
@@ -213,7 +220,7 @@ class _Replay:
                 f"batch 0x{ride[0].hex()}, ride {ride[1]}: expected a refund of at most {left or 0} fen, came {amount}"
             )
         self._fares[ride] = left - amount
-        self.books.refund(told["issuer"], told["operator"], amount, told["paid"])
+        self.books.refund(told["issuer"], told["operator"], amount, told["paid"], self.set_off)
         if ride in self._open:
             self.books.hang(told["issuer"], told["operator"], -amount)
             self._open[ride] -= amount
@@ -225,7 +232,7 @@ class _Replay:
         self.books.hang(told["issuer"], told["operator"], told["amount"])
 
     def _RideUpheld(self, event: Event, told: Mapping[str, Any]) -> None:
-        self.books.fee(told["issuer"], told["operator"], told["fee"], told["paid"])
+        self.books.fee(told["issuer"], told["operator"], told["fee"], told["paid"], self.set_off)
         self.books.hang(told["issuer"], told["operator"], -self._open.pop((told["batchId"], told["index"])))
 
 

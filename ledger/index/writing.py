@@ -1,0 +1,108 @@
+"""Rows into the index's tables, many at once: all SQL that changes the index, but for its making."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from duckdb import DuckDBPyConnection
+
+from ledger.books import Entry
+from ledger.head import Head
+from ledger.index.schema import TABLES
+
+COLUMNS: Final = {table: tuple(column.split()[0] for column in columns.split(",")) for table, columns in TABLES.items()}
+"""Each table's columns, in its order."""
+CUT: Final = tuple(table for table in TABLES if table not in ("meta", "blocks"))
+"""Tables that are cut off above a block."""
+RECENT: Final = 64
+"""How many blocks up to the head are kept, events or not: where a reorganised chain is met again."""
+
+_DTYPES: Final = {
+    "BIGINT": np.int64,
+    "INTEGER": np.int32,
+    "SMALLINT": np.int16,
+    "USMALLINT": np.uint16,
+    "UTINYINT": np.uint8,
+}
+_TYPES: Final = {
+    table: {
+        name: _DTYPES.get(kind, object) if optional == ["NOT", "NULL"] else object
+        for name, kind, *optional in (column.split() for column in columns.split(","))
+    }
+    for table, columns in TABLES.items()
+}
+
+Columns = Mapping[str, npt.NDArray[Any]]
+
+
+class Rows:
+    """Rows to be inserted together, by their tables."""
+
+    def __init__(self) -> None:
+        self._rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self._columns: list[tuple[str, Columns]] = []
+
+    def add(self, table: str, *values: Any) -> None:
+        """One row, its values in the order of the table's columns."""
+        self._rows[table].append(values)
+
+    def add_columns(self, table: str, columns: Columns) -> None:
+        """Many rows, as an array for each of the table's columns; a date as its days since 1970."""
+        self._columns.append((table, columns))
+
+    def add_entry(
+        self, entry: Entry, *, block: int, place: int, time: int, batch: int | None = None, index: int | None = None
+    ) -> None:
+        """What an event posts; the event is at (block, place)."""
+        for line in entry.postings:
+            account, kind = str(line.account), str(entry.kind)
+            self.add("postings", block, place, time, kind, line.city, account, line.other, line.amount, batch, index)
+
+    def insert(self, cursor: DuckDBPyConnection) -> None:
+        """Write all of them."""
+        for table, rows in self._rows.items():
+            kinds = _TYPES[table]
+            arrays = [
+                np.fromiter(values, kind, len(rows))
+                for values, kind in zip(zip(*rows, strict=True), kinds.values(), strict=True)
+            ]
+            _insert(cursor, table, dict(zip(kinds, arrays, strict=True)))
+        for table, columns in self._columns:
+            _insert(cursor, table, columns)
+
+
+def cut_off(cursor: DuckDBPyConnection, above: int) -> None:
+    """Forget all that is above a block."""
+    for table in CUT:
+        cursor.execute(f"DELETE FROM {table} WHERE block > ?", [above])
+    cursor.execute("DELETE FROM blocks WHERE number > ?", [above])
+
+
+def keep_blocks(cursor: DuckDBPyConnection, heads: Iterable[Head]) -> None:
+    """Keep these blocks, and of all below the last RECENT ones only those that had an event."""
+    for head in heads:
+        cursor.execute(
+            "INSERT INTO blocks VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            [head.number, bytes.fromhex(head.hash[2:]), head.time],
+        )
+    cursor.execute(
+        """
+        DELETE FROM blocks WHERE number <= (SELECT max(number) FROM blocks) - ?
+            AND NOT EXISTS (FROM events WHERE events.block = blocks.number)
+        """,
+        [RECENT],
+    )
+
+
+def _insert(cursor: DuckDBPyConnection, table: str, columns: Columns) -> None:
+    arriving = {name: columns[name] for name in COLUMNS[table]}
+    listed = ", ".join(
+        f"DATE '1970-01-01' + \"{name}\"::INTEGER" if name == "exit_day" else f'"{name}"' for name in arriving
+    )
+    cursor.register("arriving", arriving)
+    cursor.execute(f"INSERT INTO {table} SELECT {listed} FROM arriving")
+    cursor.unregister("arriving")
