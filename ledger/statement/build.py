@@ -12,13 +12,13 @@ from interline.cities import DEFAULT_OPERATING_DAY, CityFile
 from interline.money import format_yuan
 from interline.signatures import to_checksum
 from ledger.errors import BooksError, PeriodError, UnknownCityError
+from ledger.head import Head
 from ledger.statement import entries, query
 from ledger.statement.model import (
     KINDS,
     RIDE_KINDS,
     Account,
     Basis,
-    Block,
     BridgeRow,
     Counterparty,
     Kind,
@@ -60,7 +60,7 @@ def build_statement(
     period: Period,
     basis: Basis,
     *,
-    block: int | Block | None = None,
+    block: int | Head | None = None,
     cities: Iterable[CityFile] = (),
 ) -> Statement:
     """The statement of a city.
@@ -93,7 +93,7 @@ def _build(
     city: int | str,
     period: Period,
     basis: Basis,
-    block: int | Block | None,
+    block: int | Head | None,
     cities: Iterable[CityFile],
 ) -> Statement:
     head = find_block(cursor, block)
@@ -106,7 +106,7 @@ def _build(
     return _put_together(cursor, scope, head, member.party, parties)
 
 
-def find_block(cursor: DuckDBPyConnection, wanted: int | Block | None) -> Block:
+def find_block(cursor: DuckDBPyConnection, wanted: int | Head | None) -> Head:
     """The block to make a statement as of; the newest where none is wanted.
 
     Raises:
@@ -124,8 +124,8 @@ def find_block(cursor: DuckDBPyConnection, wanted: int | Block | None) -> Block:
     found = query.find_block(cursor, number)
     if found is not None:
         number, hash_, time = found
-        return Block(number, entries.hex_of(hash_), time)
-    if isinstance(wanted, Block):
+        return Head(number, entries.hex_of(hash_), time)
+    if isinstance(wanted, Head):
         return wanted
     below, above = query.nearest_blocks(cursor, number)
     near = " or ".join(str(one) for one in (below, above) if one is not None)
@@ -145,7 +145,7 @@ class _Member:
     """When it was admitted, Unix seconds."""
 
 
-def _members(cursor: DuckDBPyConnection, head: Block, cities: Iterable[CityFile]) -> list[_Member]:
+def _members(cursor: DuckDBPyConnection, head: Head, cities: Iterable[CityFile]) -> list[_Member]:
     files = {one.code: one for one in cities}
     found = []
     for code, name, since in query.members(cursor, head.number):
@@ -157,7 +157,7 @@ def _members(cursor: DuckDBPyConnection, head: Block, cities: Iterable[CityFile]
     return found
 
 
-def _choose(members: Sequence[_Member], city: int | str, head: Block) -> _Member:
+def _choose(members: Sequence[_Member], city: int | str, head: Head) -> _Member:
     for one in members:
         if str(city).lower() in (str(one.party.code), one.party.name.lower(), one.party.name_zh):
             return one
@@ -167,7 +167,7 @@ def _choose(members: Sequence[_Member], city: int | str, head: Block) -> _Member
     )
 
 
-def _require_sensible(member: _Member, period: Period, head: Block, begins: int) -> None:
+def _require_sensible(member: _Member, period: Period, head: Head, begins: int) -> None:
     own = member.party
     joined = own.operating_day.day_of(member.since)
     if period.last < joined:
@@ -186,7 +186,7 @@ def _require_sensible(member: _Member, period: Period, head: Block, begins: int)
 
 
 def _put_together(
-    cursor: DuckDBPyConnection, scope: query.Scope, head: Block, own: Party, parties: Sequence[Party]
+    cursor: DuckDBPyConnection, scope: query.Scope, head: Head, own: Party, parties: Sequence[Party]
 ) -> Statement:
     meta = query.meta(cursor)
     dated = entries.gather(cursor, scope)

@@ -18,16 +18,6 @@ from interline.operating_day import OperatingDay
 from ledger.statement.period import Period
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The block that a statement is made as of."""
-
-    number: int
-    hash: str
-    """0x and 64 hexadecimal digits."""
-    time: int
-
-
 class Basis(StrEnum):
     """By which day things are put into a period, and which account a statement runs over."""
 

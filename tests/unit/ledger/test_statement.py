@@ -7,8 +7,9 @@ import pytest
 from interline.operating_day import OperatingDay
 from interline.signatures import to_checksum
 from ledger.errors import BooksError, PeriodError, UnknownCityError
+from ledger.head import Head
 from ledger.statement.build import build_statement
-from ledger.statement.model import Account, Basis, Block, Kind, Line, Statement, Timing
+from ledger.statement.model import Account, Basis, Kind, Line, Statement, Timing
 from ledger.statement.period import Period
 from tests.support.ledger_story import HANGZHOU, NINGBO, SHANGHAI, XUZHOU, Story, StoryIndex, Trip, city_file, moment
 from tests.support.winter import winter
@@ -241,7 +242,7 @@ def test_a_block_without_events_needs_a_node_that_knows_it() -> None:
     index = story.index()
     with pytest.raises(PeriodError, match="came 15, in which nothing happened: name 14 or 16"):
         build_statement(index, SHANGHAI, DECEMBER, ACCRUAL, block=15)
-    block = Block(15, "0x" + "ab" * 32, moment("2020-01-02 09:00"))
+    block = Head(15, "0x" + "ab" * 32, moment("2020-01-02 09:00"))
     assert build_statement(index, SHANGHAI, DECEMBER, ACCRUAL, block=block).block_hash == "0x" + "ab" * 32
 
 
