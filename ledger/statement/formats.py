@@ -12,6 +12,9 @@ from ledger.statement.invoices import invoices_csv
 from ledger.statement.json_form import statement_json
 from ledger.statement.model import Basis, Statement
 from ledger.statement.table import table_text
+from ledger.statement.xlsx import xlsx
+
+_XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ FORMATS: Final[dict[str, Form]] = {
         Form("table", ".txt", "text/plain; charset=utf-8", table_text),
         Form("csv", ".zip", "application/zip", csv_zip, is_text=False),
         Form("json", ".json", "application/json", statement_json),
+        Form("xlsx", ".xlsx", _XLSX, xlsx, is_text=False),
         Form("camt053", ".xml", "application/xml", camt053, bases=(Basis.SETTLEMENT,)),
         Form("beancount", ".beancount", "text/plain; charset=utf-8", beancount),
         Form("invoices", "-invoices.csv", "text/csv; charset=utf-8", invoices_csv),
