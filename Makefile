@@ -17,7 +17,7 @@ FORGE_DIR = $$(echo $(CURDIR)/node_modules/@foundry-rs/forge-*/bin)
 FORGE = $(FORGE_DIR)/forge
 SEED ?= 0x1
 
-.PHONY: help setup tools lock demo test test-crash test-browser test-gate test-office lint format compile abi chain bench clean \
+.PHONY: help setup tools lock demo year test test-crash test-browser test-gate test-office lint format compile abi chain bench clean \
   invariants symbolic slither mutants gas-snapshot gas-snapshot-update
 
 help: ## List the targets
@@ -79,6 +79,9 @@ compile: .build/.ready ## Compile the contracts
 
 demo: .build/.ready ## The whole story on an embedded chain; out/demo/report.html
 	@$(BIN)/python -m demo
+
+year: .build/.ready ## The article's first year on a local chain (RIDES=3000000); it stays until Ctrl-C
+	@$(BIN)/python -m demo.year --serve $(if $(RIDES),--rides $(RIDES))
 
 test: .build/.ready ## All tests but the long ones
 	@$(BIN)/pytest -m "not crash and not office and not browser" -n 2 --dist loadfile
