@@ -159,6 +159,8 @@ def _description(entry: Entry, line: Line) -> str:
         parts.append(f"{entry.count} rides")
     if entry.late:
         parts.append(f"{entry.late} of them late, {format_yuan(abs(entry.late_amount))} yuan")
+    if entry.set_off:
+        parts.append("set off")
     if entry.cause:
         parts.append(CAUSE_WORDS[entry.cause].en if entry.cause in CAUSE_WORDS else entry.cause)
     if line.kind in RIDE_KINDS and entry.amount != entry.paid:

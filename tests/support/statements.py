@@ -244,7 +244,7 @@ class _Maker:
         lines = [line for line in self.lines if line.other == code]
         arrears = 0 if self.basis is Basis.ACCRUAL else sum(line.amount - (line.paid or 0) for line in lines)
         due, owed = (opening.due, opening.owed) if code == SUZHOU else (0, 0)
-        return Counterparty(code, totals_of(lines), due, due + arrears, owed, owed, 3 * (code == SUZHOU), 0)
+        return Counterparty(code, totals_of(lines, self.basis), due, due + arrears, owed, owed, 3 * (code == SUZHOU), 0)
 
     def bridge(self) -> tuple[BridgeRow, ...]:
         """On the accrual basis, what was earned from Suzhou on the last day isn't settled yet."""
