@@ -31,7 +31,7 @@ from ledger.head import Head
 from ledger.index.store import Index
 from ledger.index.writing import Rows, keep_blocks
 
-BY_OPERATOR, REVOKED, UNANSWERED = 0, 1, 2
+BY_OPERATOR, UNANSWERED, REVOKED = 0, 1, 2
 """IRefunds.Cause."""
 FIRST_BLOCK: Final = 1_000
 FARE_CAP: Final = 3_000

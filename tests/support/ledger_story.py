@@ -161,7 +161,8 @@ class Story:
             place = next(self._place)
             row = (batch, issuer, operator, rides[issuer], fares[issuer], paid, self.time, self.block, place)
             self.tables["pairs"].append(row)
-            self._owe(place, "settlement", issuer, operator, fares[issuer], paid, "fares", batch)
+            accounts = ("fares_owed", "fares_earned")
+            self._owe(place, "settlement", issuer, operator, fares[issuer], (paid, 0), accounts, batch)
         name = sha256(f"batch {batch}".encode()).digest()
         place = next(self._place)
         total = sum(fares.values())
@@ -174,8 +175,13 @@ class Story:
         """Pays what the balance allows; nothing is told where that is nothing."""
         amount = min(self.arrears[debtor, creditor], self.balances[debtor])
         if amount:
-            tx = self._begin(at)
-            self._pay_arrears(tx, debtor, creditor, amount)
+            tx, place = self._begin(at), next(self._place)
+            self.tables["arrears_payments"].append((self.block, place, tx, self.time, debtor, creditor, amount))
+            self.arrears[debtor, creditor] -= amount
+            self.balances[debtor] -= amount
+            self.balances[creditor] += amount
+            self._posted(place, "arrears", debtor, {"funds": -amount, "owed": amount}, creditor)
+            self._posted(place, "arrears", creditor, {"funds": amount, "due": -amount}, debtor)
         return amount
 
     def refund(self, case: Case, amount: int, at: str | int, cause: int = BY_OPERATOR) -> None:
@@ -185,8 +191,9 @@ class Story:
         paid = self._post(tx, case.operator, case.issuer, amount)
         place = next(self._place)
         facts = (self.block, place, tx, self.time, case.batch, case.index, case.issuer, case.operator)
-        self.tables["refunds"].append((*facts, amount, paid, cause))
-        self._owe(place, "refund", case.operator, case.issuer, amount, paid, "refunds", case.batch, case.index)
+        self.tables["refunds"].append((*facts, amount, paid[0], cause))
+        accounts = ("refunds_given", "refunds_received")
+        self._owe(place, "refund", case.operator, case.issuer, amount, paid, accounts, case.batch, case.index)
         case.refunded += amount
         if case.refunded == case.fare:
             case.fee = None
@@ -205,8 +212,9 @@ class Story:
         paid = self._post(tx, case.issuer, case.operator, case.fee)
         place = next(self._place)
         facts = (self.block, place, tx, self.time, case.batch, case.index, case.issuer, case.operator)
-        self.tables["answers"].append((*facts, case.fee, paid))
-        self._owe(place, "fee", case.issuer, case.operator, case.fee, paid, "fees", case.batch, case.index)
+        self.tables["answers"].append((*facts, case.fee, paid[0]))
+        accounts = ("fees_owed", "fees_earned")
+        self._owe(place, "fee", case.issuer, case.operator, case.fee, paid, accounts, case.batch, case.index)
         case.fee = None
 
     # ------------------------------------------------------------ the index
@@ -225,8 +233,11 @@ class Story:
     @staticmethod
     def _fill(connection: duckdb.DuckDBPyConnection, table: str, rows: Iterable[Sequence[Any]]) -> None:
         rows = list(rows)
-        marks = ", ".join("?" * len(rows[0]))
-        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+        if not rows:
+            return
+        marks = f"({', '.join('?' * len(rows[0]))})"
+        values = [value for row in rows for value in row]
+        connection.execute(f"INSERT INTO {table} VALUES {', '.join([marks] * len(rows))}", values)
 
     # ------------------------------------------------------------ internals
 
@@ -259,36 +270,37 @@ class Story:
         ride = (batch, index, trip.issuer, 1, operator, serial, *stations, *times, 2_000, trip.fare)
         self.tables["rides"].append((*ride, self.time, day, self.block))
 
-    def _post(self, tx: bytes, debtor: int, creditor: int, amount: int) -> int:
-        """As Clearinghouse.post, told before the refund or fee; what is paid at once."""
+    def _post(self, tx: bytes, debtor: int, creditor: int, amount: int) -> tuple[int, int]:
+        """As Clearinghouse.post: (paid, of it set off); a set-off is told here, and posted with what it belongs to."""
         set_off = min(amount, self.arrears[creditor, debtor])
         if set_off:
-            # no funds are needed: what the creditor owes and what it gets cancel each other
-            self._pay_arrears(tx, creditor, debtor, set_off)
-        rest = amount - set_off
-        free = self.balances[debtor] - set_off  # what the set-off has just brought goes back with the refund itself
-        return set_off + (0 if self.owed(debtor) else min(rest, free))
-
-    def _pay_arrears(self, tx: bytes, debtor: int, creditor: int, amount: int) -> None:
-        place = next(self._place)
-        self.tables["arrears_payments"].append((self.block, place, tx, self.time, debtor, creditor, amount))
-        self.arrears[debtor, creditor] -= amount
-        self.balances[debtor] -= amount
-        self.balances[creditor] += amount
-        self._posted(place, "arrears", debtor, {"funds": -amount, "owed": amount}, creditor)
-        self._posted(place, "arrears", creditor, {"funds": amount, "due": -amount}, debtor)
+            row = (self.block, next(self._place), tx, self.time, creditor, debtor, set_off)
+            self.tables["arrears_payments"].append(row)
+            self.arrears[creditor, debtor] -= set_off
+        moved = 0 if self.owed(debtor) else min(amount - set_off, self.balances[debtor])
+        return set_off + moved, set_off
 
     def _owe(
-        self, place: int, kind: str, debtor: int, creditor: int, amount: int, paid: int, what: str, *ride: int
+        self,
+        place: int,
+        kind: str,
+        debtor: int,
+        creditor: int,
+        amount: int,
+        paid: tuple[int, int],
+        what: tuple[str, str],
+        *ride: int,
     ) -> None:
-        names = {"fares": ("fares_owed", "fares_earned"), "fees": ("fees_owed", "fees_earned")}
-        expense, income = names.get(what, ("refunds_given", "refunds_received"))
-        rest = amount - paid
+        """Posts what a city owes another; `paid` as _post says, `what` is the debtor's and the creditor's account."""
+        rest, set_off, (expense, income) = amount - paid[0], paid[1], what
+        moved = paid[0] - set_off
         self.arrears[debtor, creditor] += rest
-        self.balances[debtor] -= paid
-        self.balances[creditor] += paid
-        self._posted(place, kind, debtor, {expense: amount, "funds": -paid, "owed": -rest}, creditor, *ride)
-        self._posted(place, kind, creditor, {income: -amount, "funds": paid, "due": rest}, debtor, *ride)
+        self.balances[debtor] -= moved
+        self.balances[creditor] += moved
+        debits = {expense: amount, "funds": -moved, "due": -set_off, "owed": -rest}
+        credits = {income: -amount, "funds": moved, "owed": set_off, "due": rest}
+        self._posted(place, kind, debtor, debits, creditor, *ride)
+        self._posted(place, kind, creditor, credits, debtor, *ride)
 
     def _posted(
         self, place: int, kind: str, city: int, lines: Mapping[str, int], other: int = 0, *ride: int | None
