@@ -3,47 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import requests
-from eth_typing import BlockNumber
-from hexbytes import HexBytes
 from web3 import Web3
-from web3.exceptions import BlockNotFound, TransactionNotFound, Web3Exception
-from web3.types import BlockIdentifier
+from web3.exceptions import BlockNotFound, TransactionNotFound, Web3Exception, Web3RPCError
+from web3.providers import JSONBaseProvider
+from web3.types import BlockIdentifier, RPCEndpoint
 
 from interline.contracts import load_abi
 from interline.settlements import ChainLog
 from ledger.balances import Balances, CityBalance
-from ledger.errors import ChainMovedError, LedgerError, NoClearinghouseError
+from ledger.errors import ChainMovedError, LedgerError, NoClearinghouseError, TooMuchError
+from ledger.head import Head
 
 logger = logging.getLogger(__name__)
 
-LOG_CHUNK: Final = 5_000
-"""Blocks whose logs are asked for at once; less where a node finds that too much."""
-_LEAST_CHUNK: Final = 50
+_TOGETHER: Final = 32
+"""Transactions or blocks that are asked for in one request: of transactions with a batch each, 7 MB of JSON at most."""
+TELLING: Final = ("Clearinghouse", "Refunds", "CityRegistry", "Consortium")
+"""The contracts whose events are read."""
 _NAME: Final = 0  # of what CityRegistry.city returns
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The block that is read at: its number and its hash, 0x and 64 hexadecimal digits."""
-
-    number: int
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A decoded event: its contract's kind (`Clearinghouse`, `Refunds` or `CityRegistry`), its name and arguments."""
-
-    contract: str
-    name: str
-    arguments: Mapping[str, Any]
-    log: ChainLog
 
 
 class Chain:
@@ -64,7 +47,7 @@ class Chain:
         self.address = Web3.to_checksum_address(clearinghouse)
         with _translated(block):
             head = web3.eth.get_block(block)
-            self.head = Head(int(head["number"]), Web3.to_hex(head["hash"]))
+            self.head = Head(int(head["number"]), Web3.to_hex(head["hash"]), int(head["timestamp"]))
             self.chain_id = web3.eth.chain_id
             if not web3.eth.get_code(self.address, self.head.number):
                 raise NoClearinghouseError(
@@ -130,24 +113,63 @@ class Chain:
                 f"expected block {self.head.number} to stay {self.head.hash}, another took its place: read again"
             )
 
-    # ------------------------------------------------------------ events and transactions
+    # ------------------------------------------------------------ blocks, events and transactions
 
-    def events(self) -> list[Event]:
-        """All that the Clearinghouse and its Refunds told, and the registry of issuer keys, in the chain's order."""
+    @cached_property
+    def contracts(self) -> Mapping[str, str]:
+        """Addresses (checksummed) of what the Clearinghouse works with, by the names of the ABIs."""
         with _translated(self.head.number):
-            since = int(self._call(self._house, "deployedAt"))
-            registered = int(self._call(self._registry, "deployedAt"))
-            told = [
-                *self._events_of("Clearinghouse", self._house, since),
-                *self._events_of("Refunds", self._refunds(), since),
-                *self._events_of("CityRegistry", self._registry, registered, "IssuerKeyAdded"),
-            ]
-        return sorted(told, key=lambda event: (event.log.block, event.log.place))
+            return {
+                "Clearinghouse": self.address,
+                "Refunds": str(self._refunds().address),
+                "CityRegistry": str(self._registry.address),
+                "Consortium": Web3.to_checksum_address(self._call(self._registry, "consortium")),
+                "SettlementToken": str(self._token.address),
+            }
 
-    def input_of(self, tx: bytes) -> bytes:
-        """The input of a transaction, by its hash (32 bytes)."""
+    @cached_property
+    def since(self) -> int:
+        """The first block that can have an event: a registry is older than its Clearinghouse."""
         with _translated(self.head.number):
-            return bytes(self._web3.eth.get_transaction(HexBytes(tx))["input"])
+            return min(int(self._call(one, "deployedAt")) for one in (self._registry, self._house))
+
+    def latest(self) -> Head:
+        """The newest block now, which may be above the one that accounts are read at."""
+        with _translated("latest"):
+            return _head(self._ask([("eth_getBlockByNumber", ["latest", False])])[0])
+
+    def heads(self, numbers: Sequence[int]) -> list[Head | None]:
+        """Blocks by their numbers; None where there is none yet, or none any more."""
+        asked = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
+        with _translated("latest"):
+            return [None if block is None else _head(block) for block in self._ask(asked)]
+
+    def logs(self, first: int, last: int) -> list[ChainLog]:
+        """All that the Clearinghouse, its Refunds, the registry and the Consortium told in a range of blocks, in order.
+
+        Raises:
+            TooMuchError: the node finds that too much at once: ask for less.
+        """
+        addresses = [self.contracts[name] for name in TELLING]
+        given = {"address": addresses, "fromBlock": hex(first), "toBlock": hex(last)}
+        try:
+            with _translated(last):
+                [logs] = self._ask([("eth_getLogs", [given])])
+        except LedgerError as error:
+            if first < last:
+                raise TooMuchError(f"events of the blocks {first} to {last}: {error}") from error
+            raise
+        return sorted(map(_plain, logs), key=lambda log: (log.block, log.place))
+
+    def inputs(self, txs: Sequence[bytes]) -> list[bytes]:
+        """The inputs of transactions, by their hashes (32 bytes)."""
+        asked = [("eth_getTransactionByHash", [Web3.to_hex(tx)]) for tx in txs]
+        with _translated(self.head.number):
+            found = self._ask(asked)
+            for tx, transaction in zip(txs, found, strict=True):
+                if transaction is None:
+                    raise TransactionNotFound(f"0x{tx.hex()}")
+        return [bytes.fromhex(transaction["input"][2:]) for transaction in found]
 
     # ------------------------------------------------------------ internals
 
@@ -160,39 +182,23 @@ class Chain:
     def _call(self, contract: Any, function: str, *arguments: Any) -> Any:
         return contract.functions[function](*arguments).call(block_identifier=self.head.number)
 
-    def _events_of(self, kind: str, contract: Any, since: int, *names: str) -> Iterator[Event]:
-        """The events of a contract (those of `names`, else all), decoded."""
-        known = {
-            bytes(Web3.keccak(text=_signature(entry))): entry
-            for entry in contract.abi
-            if entry["type"] == "event" and (not names or entry["name"] in names)
-        }
-        topics = [[Web3.to_hex(topic) for topic in known]]
-        for log in self._logs(contract.address, topics, since):
-            entry = known[bytes(log["topics"][0])]
-            decoded = contract.events[entry["name"]]().process_log(log)
-            yield Event(kind, entry["name"], decoded["args"], _plain(log))
-
-    def _logs(self, address: str, topics: list[Any], since: int) -> Iterator[Any]:
-        start, chunk = since, LOG_CHUNK
-        while start <= self.head.number:
-            end = min(start + chunk - 1, self.head.number)
-            try:
-                logs = self._web3.eth.get_logs(
-                    {
-                        "address": Web3.to_checksum_address(address),
-                        "topics": topics,
-                        "fromBlock": BlockNumber(start),
-                        "toBlock": BlockNumber(end),
-                    }
-                )
-            except Web3Exception:
-                if chunk == _LEAST_CHUNK:
-                    raise
-                chunk = max(chunk // 10, _LEAST_CHUNK)
-                continue
-            yield from logs
-            start = end + 1
+    def _ask(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """Answers as the node gives them, many to a request: web3 dresses them more slowly than the node gives them."""
+        provider = self._web3.provider
+        answers: list[Any] = []
+        for start in range(0, len(calls), _TOGETHER):
+            asked = [(RPCEndpoint(method), given) for method, given in calls[start : start + _TOGETHER]]
+            if len(asked) > 1 and isinstance(provider, JSONBaseProvider):
+                came = provider.make_batch_request(asked)
+                answers += came if isinstance(came, list) else [came]
+            else:
+                answers += [provider.make_request(method, given) for method, given in asked]
+        for answer in answers:
+            if answer.get("error") is not None:
+                raise Web3RPCError(str(answer["error"]))
+        if len(answers) != len(calls):
+            raise Web3RPCError(f"expected {len(calls)} answers, came {len(answers)}")
+        return [answer["result"] for answer in answers]
 
 
 def read_balances(web3: Web3, clearinghouse: str, block: BlockIdentifier = "latest") -> Balances:
@@ -214,23 +220,17 @@ def _translated(block: BlockIdentifier) -> Iterator[None]:
         ) from error
 
 
-def _signature(entry: Mapping[str, Any]) -> str:
-    return f"{entry['name']}({','.join(map(_type, entry['inputs']))})"
+def _head(block: Mapping[str, Any]) -> Head:
+    return Head(int(block["number"], 16), str(block["hash"]), int(block["timestamp"], 16))
 
 
-def _type(argument: Mapping[str, Any]) -> str:
-    if not argument["type"].startswith("tuple"):
-        return str(argument["type"])
-    return f"({','.join(map(_type, argument['components']))}){argument['type'].removeprefix('tuple')}"
-
-
-def _plain(log: Any) -> ChainLog:
+def _plain(log: Mapping[str, Any]) -> ChainLog:
     return ChainLog(
         address=bytes.fromhex(log["address"][2:]),
-        topics=tuple(map(bytes, log["topics"])),
-        data=bytes(log["data"]),
-        block=int(log["blockNumber"]),
-        block_hash=bytes(log["blockHash"]),
-        tx=bytes(log["transactionHash"]),
-        place=int(log["logIndex"]),
+        topics=tuple(bytes.fromhex(topic[2:]) for topic in log["topics"]),
+        data=bytes.fromhex(log["data"][2:]),
+        block=int(log["blockNumber"], 16),
+        block_hash=bytes.fromhex(log["blockHash"][2:]),
+        tx=bytes.fromhex(log["transactionHash"][2:]),
+        place=int(log["logIndex"], 16),
     )

@@ -9,6 +9,10 @@ class NoClearinghouseError(LedgerError):
     """There is no Clearinghouse at the address, on the chain that was asked."""
 
 
+class TooMuchError(LedgerError):
+    """The node doesn't answer for so much at once."""
+
+
 class ChainMovedError(LedgerError):
     """The block that was read is no longer part of the chain."""
 

@@ -6,20 +6,17 @@ what became of them in the events.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
-from interline.domain import Domain, ticket_hash
 from interline.money import format_yuan
-from interline.settlements import SettledRide, Settlement, batch_bytes, read_settlements, settled_rides
-from interline.signatures import recover_address
 from ledger.balances import Balances
 from ledger.books import Books
-from ledger.chain import Chain, Event
-from ledger.errors import BooksError
+from ledger.chain import Chain
+from ledger.index import query
+from ledger.index.store import MEMORY, Index
+from ledger.index.sync import sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,165 +75,30 @@ class Recomputed:
         }
 
 
-def recompute(chain: Chain, tell: Callable[[str], None] = lambda line: None) -> Recomputed:
-    """Read all rides and events up to the chain's block, post them, and compare.
+def recompute(chain: Chain, index: Index | None = None, tell: Callable[[str], None] = lambda line: None) -> Recomputed:
+    """Read all rides and events up to the chain's block, check and post them, and compare.
 
-    `tell` is told how far it has come, a line now and then.
+    Args:
+        chain: at the block to compare at.
+        index: keeps what was read, and is brought up to date; None reads all of the chain into memory.
+        tell: is told how far it has come, a line now and then.
 
     Raises:
         BooksError: events or rides that can't have happened.
         SettlementError: a batch's bytes and its events contradict each other.
         LedgerError: as Chain.
     """
+    if index is None:
+        with Index.open(MEMORY, write=True) as passing:
+            return recompute(chain, passing, tell)
     balances = chain.balances()
-    events = chain.events()
-    tell(f"{len(events)} events up to block {chain.head.number}")
-    replay = _Replay(Domain(chain.chain_id, bytes.fromhex(chain.address[2:])), chain.input_of)
-    replay.expect_settlements(events)
-    set_offs = _set_offs(events)
-    for number, event in enumerate(events, 1):
-        if number - 1 not in set_offs:
-            replay.set_off = set_offs.get(number - 2, 0)
-            replay.post(event)
-        if number % _TELL_EVERY == 0:
-            tell(f"{number} of {len(events)} events, {replay.rides} rides checked")
+    sync(index, chain, tell=tell, until=chain.head.number)
     chain.require_same_block()
-    differences = [*_account_differences(replay.books, balances), *_pair_differences(replay.books, chain)]
-    return Recomputed(replay.books, balances, replay.batches, replay.rides, tuple(differences))
-
-
-_TELL_EVERY: Final = 5_000
-
-
-def _set_offs(events: Sequence[Event]) -> dict[int, int]:
-    """What was set off, by the number of the ArrearsPaid that tells of it, right before the refund or fee it is of."""
-    found = {}
-    for number, (one, then) in enumerate(pairwise(events)):
-        if one.name != "ArrearsPaid" or then.log.tx != one.log.tx or then.name not in ("RideRefunded", "RideUpheld"):
-            continue
-        between = {one.arguments["debtor"], one.arguments["creditor"]}
-        same = between == {then.arguments["issuer"], then.arguments["operator"]}
-        if same and then.arguments["paid"] >= one.arguments["amount"]:
-            found[number] = int(one.arguments["amount"])
-    return found
-
-
-class _Replay:
-    """Posts events one after another; the rides behind them are read from the transactions and checked."""
-
-    def __init__(self, domain: Domain, input_of: Callable[[bytes], bytes]) -> None:
-        self.books = Books()
-        self.set_off = 0
-        self.batches = 0
-        self.rides = 0
-        self._domain = domain
-        self._input_of = input_of
-        self._keys: dict[tuple[int, int], bytes] = {}
-        self._spent: set[tuple[int, int, int]] = set()
-        self._fares: dict[tuple[bytes, int], int] = {}
-        self._open: dict[tuple[bytes, int], int] = {}
-        self._settlements: dict[tuple[bytes, bytes], Settlement] = {}
-
-    def expect_settlements(self, events: Sequence[Event]) -> None:
-        """Put together what the events of all batches say; each is posted in its turn."""
-        logs = [event.log for event in events if event.contract == "Clearinghouse"]
-        self._settlements = {(one.tx, one.batch_id): one for one in read_settlements(logs)}
-
-    def post(self, event: Event) -> None:
-        """Post one event; those that move nothing are let by."""
-        posting: Callable[[Event, Mapping[str, Any]], None] | None = getattr(self, f"_{event.name}", None)
-        if posting is not None:
-            posting(event, event.arguments)
-
-    def _IssuerKeyAdded(self, event: Event, told: Mapping[str, Any]) -> None:
-        self._keys[told["city"], told["keyId"]] = bytes.fromhex(told["key"][2:])
-
-    def _Deposited(self, event: Event, told: Mapping[str, Any]) -> None:
-        self.books.deposit(told["city"], told["amount"])
-
-    def _Withdrawn(self, event: Event, told: Mapping[str, Any]) -> None:
-        self.books.withdraw(told["city"], told["amount"])
-
-    def _ArrearsPaid(self, event: Event, told: Mapping[str, Any]) -> None:
-        self.books.pay_arrears(told["debtor"], told["creditor"], told["amount"])
-
-    def _PairSettled(self, event: Event, told: Mapping[str, Any]) -> None:
-        self.books.settle(told["issuer"], told["operator"], told["rides"], told["fares"], told["paid"])
-
-    def _BatchSettled(self, event: Event, told: Mapping[str, Any]) -> None:
-        if not told["settled"]:
-            return
-        settlement = self._settlements[event.log.tx, told["batchId"]]
-        data = batch_bytes(self._input_of(event.log.tx), settlement.batch_id)
-        rides = settled_rides(settlement, data)
-        self._check_pairs(settlement, rides)
-        for one in rides:
-            self._check_ride(settlement, one)
-        self.batches += 1
-        self.rides += len(rides)
-
-    def _check_pairs(self, settlement: Settlement, rides: Sequence[SettledRide]) -> None:
-        """settled_rides compares each pair that there is an event of; here, that there is one of each."""
-        fares: defaultdict[int, int] = defaultdict(int)
-        for one in rides:
-            fares[one.issuer] += one.ride.fare
-        told = {pair.issuer: pair.fares for pair in settlement.pairs}
-        if told != dict(fares):
-            raise BooksError(
-                f"batch 0x{settlement.batch_id.hex()}: expected what PairSettled says by issuer, {told} fen, "
-                f"its rides make {dict(fares)}"
-            )
-
-    def _check_ride(self, settlement: Settlement, one: SettledRide) -> None:
-        ride, name = one.ride, f"batch 0x{settlement.batch_id.hex()}, ride {one.index}"
-        digest = ticket_hash(
-            self._domain,
-            issuer=one.issuer,
-            key_id=one.key_id,
-            operator=settlement.operator,
-            serial=ride.serial,
-            not_after=ride.not_after,
-            fare_cap=ride.fare_cap,
-            rider=ride.rider,
-        )
-        expected, came = self._keys.get((one.issuer, one.key_id)), recover_address(digest, ride.issuer_signature)
-        if expected is None or came != expected:
-            raise BooksError(
-                f"{name}: expected a ticket signed by issuer {one.issuer}'s key {one.key_id}, came another"
-            )
-        serial = (one.issuer, settlement.operator, ride.serial)
-        if serial in self._spent:
-            raise BooksError(
-                f"{name}: serial {ride.serial} of {one.issuer} for {settlement.operator} had settled before"
-            )
-        self._spent.add(serial)
-        self._fares[settlement.batch_id, one.index] = ride.fare
-
-    def _RideRefunded(self, event: Event, told: Mapping[str, Any]) -> None:
-        ride, amount = (told["batchId"], told["index"]), told["amount"]
-        left = self._fares.get(ride)
-        if left is None or amount > left:
-            raise BooksError(
-                f"batch 0x{ride[0].hex()}, ride {ride[1]}: expected a refund of at most {left or 0} fen, came {amount}"
-            )
-        self._fares[ride] = left - amount
-        self.books.refund(told["issuer"], told["operator"], amount, told["paid"], self.set_off)
-        if ride in self._open:
-            self.books.hang(told["issuer"], told["operator"], -amount)
-            self._open[ride] -= amount
-            if told["cause"] != _BY_OPERATOR:
-                del self._open[ride]
-
-    def _RideDisputed(self, event: Event, told: Mapping[str, Any]) -> None:
-        self._open[told["batchId"], told["index"]] = told["amount"]
-        self.books.hang(told["issuer"], told["operator"], told["amount"])
-
-    def _RideUpheld(self, event: Event, told: Mapping[str, Any]) -> None:
-        self.books.fee(told["issuer"], told["operator"], told["fee"], told["paid"], self.set_off)
-        self.books.hang(told["issuer"], told["operator"], -self._open.pop((told["batchId"], told["index"])))
-
-
-_BY_OPERATOR: Final = 0  # IRefunds.Cause
+    cursor = index.cursor()
+    books = query.books(cursor, chain.head.number)
+    batches, rides = query.counts(cursor, chain.head.number)
+    differences = [*_account_differences(books, balances), *_pair_differences(books, chain)]
+    return Recomputed(books, balances, batches, rides, tuple(differences))
 
 
 def _account_differences(books: Books, balances: Balances) -> list[str]:

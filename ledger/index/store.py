@@ -98,10 +98,15 @@ class Index:
         Raises:
             IndexFileError: nothing is indexed yet.
         """
-        row = self.cursor().execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
-        if row is None:
+        value = self.find_meta(key)
+        if value is None:
             raise IndexFileError(f"{self.path}: expected what the index is of ({key}), nothing is indexed yet")
-        return str(row[0])
+        return value
+
+    def find_meta(self, key: str) -> str | None:
+        """What the index says under a key; None if it says nothing."""
+        row = self.cursor().execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+        return None if row is None else str(row[0])
 
     # ------------------------------------------------------------ to write
 

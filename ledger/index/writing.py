@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -96,6 +96,25 @@ def keep_blocks(cursor: DuckDBPyConnection, heads: Iterable[Head]) -> None:
         """,
         [RECENT],
     )
+
+
+def set_meta(cursor: DuckDBPyConnection, key: str, value: str) -> None:
+    """Say something of the index."""
+    cursor.execute("INSERT INTO meta VALUES ($1, $2) ON CONFLICT DO UPDATE SET value = $2", [key, value])
+
+
+def replace_days(cursor: DuckDBPyConnection, operator: int, days: Sequence[tuple[int, int, int]]) -> None:
+    """Give an operator's rides other operating days: each (days since 1970, its first second, that of the next)."""
+    spans = dict(zip(("day", "start", "after"), np.array(days, np.int64).T, strict=True))
+    cursor.register("spans", spans)
+    cursor.execute(
+        """
+        UPDATE rides SET exit_day = DATE '1970-01-01' + spans.day::INTEGER FROM spans
+        WHERE rides.operator = ? AND rides.exited_at >= spans.start AND rides.exited_at < spans.after
+        """,
+        [operator],
+    )
+    cursor.unregister("spans")
 
 
 def _insert(cursor: DuckDBPyConnection, table: str, columns: Columns) -> None:

@@ -1,0 +1,341 @@
+"""The chain, read piece by piece: events decoded, batches found in transactions and held against their events."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import numpy as np
+from eth_abi.abi import decode as abi_decode
+from eth_abi.exceptions import DecodingError
+
+from interline.batch import outcome
+from interline.contracts import load_abi
+from interline.errors import MalformedError, SettlementError
+from interline.hashing import keccak256
+from interline.settlements import SETTLE, ChainLog, Settlement, batch_bytes, read_settlements
+from interline.signatures import SIGNATURE_BYTES, to_checksum
+from ledger.errors import BooksError, ChainMovedError
+from ledger.head import Head
+from ledger.index.checking import SignedBatch
+from ledger.index.decode import BatchArrays, decode_batch
+
+PIECE_RIDES: Final = 20_000
+"""Rides that are read, checked and written together, about."""
+_WORD: Final = 32
+
+
+class Source(Protocol):
+    """What is read from: `ledger.chain.Chain`."""
+
+    @property
+    def contracts(self) -> Mapping[str, str]:
+        """Addresses by the contracts' names."""
+
+    def heads(self, numbers: Sequence[int]) -> list[Head | None]:
+        """Blocks by number."""
+
+    def logs(self, first: int, last: int) -> list[ChainLog]:
+        """Events of a range of blocks, in the chain's order."""
+
+    def inputs(self, txs: Sequence[bytes]) -> list[bytes]:
+        """Inputs of transactions."""
+
+
+# ---------------------------------------------------------------- events
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A decoded event of one of the contracts. Arguments are as JSON has them: bytes as 0x…, addresses checksummed."""
+
+    contract: str
+    name: str
+    arguments: Mapping[str, Any]
+    log: ChainLog
+
+
+class EventDecoder:
+    """Decodes the events of some contracts, given by their addresses."""
+
+    def __init__(self, contracts: Mapping[str, str]) -> None:
+        self._kinds = {bytes.fromhex(address[2:]): name for name, address in contracts.items()}
+        self._known = {
+            (name, keccak256(_signature(entry).encode("ascii"))): entry
+            for name in contracts
+            for entry in load_abi(name)
+            if entry["type"] == "event"
+        }
+
+    def decode(self, log: ChainLog) -> Event:
+        """One event.
+
+        Raises:
+            SettlementError: it isn't of these contracts, or not as their ABI has it.
+        """
+        kind = self._kinds.get(log.address, "")
+        entry = self._known.get((kind, log.topics[0] if log.topics else b""))
+        if entry is None:
+            raise _not_ours(log)
+        inputs: list[dict[str, Any]] = entry["inputs"]
+        topics = iter(log.topics[1:])
+        plain = [one for one in inputs if not one["indexed"]]
+        if len(log.topics) != 1 + len(inputs) - len(plain):
+            raise _not_ours(log)
+        words = iter(_data_values(log, plain))
+        values = {one["name"]: _static(one["type"], next(topics)) if one["indexed"] else next(words) for one in inputs}
+        return Event(kind, entry["name"], values, log)
+
+
+def _data_values(log: ChainLog, inputs: Sequence[Mapping[str, Any]]) -> list[Any]:
+    if all(_is_static(one["type"]) for one in inputs):
+        if len(log.data) != _WORD * len(inputs):
+            raise _not_ours(log)
+        words = range(0, len(log.data), _WORD)
+        return [_static(one["type"], log.data[at : at + _WORD]) for one, at in zip(inputs, words, strict=True)]
+    try:
+        values = abi_decode([_type(one) for one in inputs], log.data)
+    except DecodingError as error:
+        raise _not_ours(log) from error
+    return [_as_json(one, value) for one, value in zip(inputs, values, strict=True)]
+
+
+def _is_static(kind: str) -> bool:
+    return kind not in ("string", "bytes") and not kind.startswith("tuple") and not kind.endswith("]")
+
+
+def _static(kind: str, word: bytes) -> Any:
+    if kind == "address":
+        return to_checksum(word[12:])
+    if kind.startswith("bytes"):
+        return f"0x{word[: int(kind[5:])].hex()}"
+    number = int.from_bytes(word, "big", signed=kind.startswith("int"))
+    return bool(number) if kind == "bool" else number
+
+
+def _as_json(entry: Mapping[str, Any], value: Any) -> Any:
+    if entry["type"] == "tuple":
+        return {one["name"]: _as_json(one, part) for one, part in zip(entry["components"], value, strict=True)}
+    if entry["type"] == "address":
+        return to_checksum(bytes.fromhex(value[2:]))
+    return f"0x{value.hex()}" if isinstance(value, bytes) else value
+
+
+def _signature(entry: Mapping[str, Any]) -> str:
+    return f"{entry['name']}({','.join(map(_type, entry['inputs']))})"
+
+
+def _type(argument: Mapping[str, Any]) -> str:
+    if not argument["type"].startswith("tuple"):
+        return str(argument["type"])
+    return f"({','.join(map(_type, argument['components']))}){argument['type'].removeprefix('tuple')}"
+
+
+def _not_ours(log: ChainLog) -> SettlementError:
+    topic = log.topics[0].hex() if log.topics else "none"
+    return SettlementError(
+        f"block {log.block}, transaction 0x{log.tx.hex()}: expected an event of the contracts' interfaces, came "
+        f"another (topic {topic}); ask another node"
+    )
+
+
+# ---------------------------------------------------------------- members' keys
+
+
+@dataclass(slots=True)
+class Keys:
+    """The keys that were registered up to an event."""
+
+    issuers: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    """Addresses by (issuer, key id)."""
+    submitters: defaultdict[int, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+    """Addresses by operator."""
+
+    def take(self, name: str, told: Mapping[str, Any]) -> None:
+        """Take in an event of the registry; others don't matter."""
+        if name == "IssuerKeyAdded":
+            self.issuers[told["city"], told["keyId"]] = bytes.fromhex(told["key"][2:])
+        elif name == "SubmitterAdded":
+            self.submitters[told["city"]].add(bytes.fromhex(told["key"][2:]))
+        elif name == "SubmitterRemoved":
+            self.submitters[told["city"]].discard(bytes.fromhex(told["key"][2:]))
+
+
+KEY_EVENTS: Final = ("IssuerKeyAdded", "SubmitterAdded", "SubmitterRemoved")
+
+
+# ---------------------------------------------------------------- pieces
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBatch:
+    """A batch of which a ride settled: what the events say, its bytes, and its rides."""
+
+    settlement: Settlement
+    data: bytes
+    arrays: BatchArrays
+    settled: np.ndarray[Any, np.dtype[np.int64]]
+    """Indices of the rides that settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What was read of some blocks: the last of them, those with events, the events, the batches by (tx, batch id)."""
+
+    last: Head
+    heads: Mapping[int, Head]
+    events: Sequence[Event]
+    batches: Mapping[tuple[bytes, bytes], ReadBatch]
+    signed: Sequence[SignedBatch]
+    rides: int
+
+
+class Reader:
+    """Reads pieces in the chain's order; `keys` are those registered before the first."""
+
+    def __init__(self, source: Source, keys: Keys) -> None:
+        self._source = source
+        self._keys = keys
+        self._decoder = EventDecoder(source.contracts)
+
+    def pieces(self, first: int, last: int) -> Iterator[Piece]:
+        """What happened in a range of blocks, as pieces of so many blocks that their rides fit into memory.
+
+        Raises:
+            SettlementError, BooksError: batches and events contradict each other.
+            ChainMovedError: blocks were replaced meanwhile.
+            LedgerError: as the source.
+        """
+        events = [self._decoder.decode(log) for log in self._source.logs(first, last)]
+        numbers = sorted({event.log.block for event in events} | {last})
+        heads = {number: head for number, head in zip(numbers, self._source.heads(numbers), strict=True) if head}
+        for event in events:
+            head = heads.get(event.log.block)
+            if head is None or head.hash != f"0x{event.log.block_hash.hex()}":
+                raise ChainMovedError(f"block {event.log.block} was replaced while it was read: read again")
+        if last not in heads:
+            raise ChainMovedError(f"block {last} was taken back while it was read: read again")
+        for some in _split(events):
+            until = last if some is None or some[-1] is events[-1] else some[-1].log.block
+            yield self._piece(heads, heads[until], some or [])
+
+    def _piece(self, heads: Mapping[int, Head], last: Head, events: Sequence[Event]) -> Piece:
+        logs = [event.log for event in events if event.contract == "Clearinghouse"]
+        settlements = {(one.tx, one.batch_id): one for one in read_settlements(logs) if one.settled}
+        txs = list(dict.fromkeys(tx for tx, _ in settlements))
+        inputs = dict(zip(txs, self._source.inputs(txs), strict=True))
+        batches: dict[tuple[bytes, bytes], ReadBatch] = {}
+        signed = []
+        for event in events:
+            if event.contract == "CityRegistry":
+                self._keys.take(event.name, event.arguments)
+            elif event.name == "BatchSettled" and event.arguments["settled"]:
+                at = event.log.tx, event.log.topics[1]
+                if at in batches:
+                    raise BooksError(
+                        f"{_name(settlements[at])}: settled twice: the events don't add up; ask another node"
+                    )
+                batches[at] = read_batch(settlements[at], inputs[event.log.tx])
+                signed.append(self._signed(batches[at], inputs[event.log.tx]))
+        of_piece = {event.log.block: heads[event.log.block] for event in events}
+        return Piece(last, of_piece, events, batches, signed, sum(len(one.settled) for one in batches.values()))
+
+    def _signed(self, batch: ReadBatch, data: bytes) -> SignedBatch:
+        settlement, arrays = batch.settlement, batch.arrays
+        known = [(*group, self._keys.issuers[group]) for group in arrays.groups if group in self._keys.issuers]
+        return SignedBatch(
+            name=_name(settlement),
+            batch_id=settlement.batch_id,
+            data=batch.data,
+            rides=len(batch.settled),
+            refused=tuple(index for index, _ in settlement.refused),
+            keys=tuple(known),
+            signature=_settle_signature(data),
+            submitters=frozenset(self._keys.submitters[arrays.operator]),
+        )
+
+
+def _split(events: Sequence[Event]) -> Iterator[list[Event] | None]:
+    """The events of whole blocks, with about PIECE_RIDES rides at a time; None once, where there are none at all."""
+    piece: list[Event] = []
+    rides = 0
+    for event in events:
+        if rides >= PIECE_RIDES and piece[-1].log.block != event.log.block:
+            yield piece
+            piece, rides = [], 0
+        piece.append(event)
+        if event.name == "BatchSettled":
+            rides += event.arguments["settled"]
+    yield piece or None
+
+
+# ---------------------------------------------------------------- batches
+
+
+def read_batch(settlement: Settlement, transaction_input: bytes) -> ReadBatch:
+    """The batch that a settlement is of, from its transaction's input, held against what the events say of it.
+
+    Raises:
+        SettlementError: it isn't there, or its rides, counts and sums aren't those of the events.
+    """
+    data = batch_bytes(transaction_input, settlement.batch_id)
+    name = _name(settlement)
+    try:
+        arrays = decode_batch(data)
+    except MalformedError as error:
+        raise SettlementError(f"{name}: {error}; ask another node") from error
+    if arrays.operator != settlement.operator:
+        raise SettlementError(f"{name}: expected operator {settlement.operator}, came {arrays.operator}")
+    refused = [index for index, _ in settlement.refused]
+    if len(set(refused)) != len(refused) or any(index >= len(arrays.rides) for index in refused):
+        raise SettlementError(
+            f"{name}: expected refused rides once each, below {len(arrays.rides)}, came {refused}; ask another node"
+        )
+    settled = np.setdiff1d(np.arange(len(arrays.rides)), refused)
+    fares = arrays.rides["fare"].astype(np.int64)
+    expected = (settlement.settled, settlement.rejected, settlement.fares)
+    came = (len(settled), len(refused), int(fares[settled].sum()))
+    if expected != came:
+        raise SettlementError(
+            f"{name}: expected {expected} as rides settled, rides refused and fares (BatchSettled), came {came} from "
+            "its bytes; ask another node"
+        )
+    _require_pairs(name, settlement, arrays.issuers[settled], fares[settled])
+    return ReadBatch(settlement, data, arrays, settled)
+
+
+def stored_outcome(settlement: Settlement) -> bytes:
+    """What `batches(batchId)` of the contract keeps of the refused rides, as the events have them: 25 bytes."""
+    return outcome(settlement.refused)
+
+
+def _require_pairs(name: str, settlement: Settlement, issuers: Any, fares: Any) -> None:
+    """One PairSettled for each issuer, with the count and the sum of its rides."""
+    came = {
+        int(issuer): (int((issuers == issuer).sum()), int(fares[issuers == issuer].sum()))
+        for issuer in np.unique(issuers)
+    }
+    told = {pair.issuer: (pair.rides, pair.fares) for pair in settlement.pairs}
+    if told != came or len(told) != len(settlement.pairs):
+        pairs = [(pair.issuer, pair.rides, pair.fares) for pair in settlement.pairs]
+        raise SettlementError(
+            f"{name}: expected the issuers, rides and fares that PairSettled says, {pairs}, came "
+            f"{[(issuer, *both) for issuer, both in came.items()]} from its bytes; ask another node"
+        )
+
+
+def _settle_signature(data: bytes) -> bytes | None:
+    """The submitter's signature in the input of a plain call of `settle`; a call through a relay has it elsewhere."""
+    if data[:4] != SETTLE or len(data) < 4 + 2 * _WORD:
+        return None
+    at = 4 + int.from_bytes(data[4 + _WORD : 4 + 2 * _WORD], "big")
+    if int.from_bytes(data[at : at + _WORD], "big") != SIGNATURE_BYTES:
+        return None
+    signature = data[at + _WORD : at + _WORD + SIGNATURE_BYTES]
+    return signature if len(signature) == SIGNATURE_BYTES else None
+
+
+def _name(settlement: Settlement) -> str:
+    return f"batch 0x{settlement.batch_id.hex()}, transaction 0x{settlement.tx.hex()}"
