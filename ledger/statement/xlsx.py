@@ -6,7 +6,7 @@ adds up yuan rounds to two decimals, so that what a spreadsheet's binary numbers
 
 from typing import Final
 
-from ledger.statement.model import RIDE_KINDS, Basis, Kind, Statement
+from ledger.statement.model import RIDE_KINDS, Basis, Kind, Statement, Total
 from ledger.statement.sheet import Book, Cell, Column, Formula, Sheet, width_of
 from ledger.statement.words import (
     BASIS_SENTENCES,
@@ -84,9 +84,10 @@ def xlsx(statement: Statement) -> bytes:
 
 
 def _page(tables: Tables, sheet: Sheet) -> None:
+    sheet.sheet.center_horizontally()
     for column, width in enumerate((44, 13, 13, 18, 18, 20, 20)):
         sheet.sheet.set_column(column, column, width)
-    _facts(tables.statement, sheet)
+    _facts(tables, sheet)
     closing = _summary(tables, sheet)
     position = _account(tables, sheet)
     _checks(tables, sheet, closing, position)
@@ -96,13 +97,13 @@ def _page(tables: Tables, sheet: Sheet) -> None:
     sheet.put(5, "Date 日期: ____________________", "label")
 
 
-def _facts(statement: Statement, sheet: Sheet) -> None:
-    city = statement.city
+def _facts(tables: Tables, sheet: Sheet) -> None:
+    statement, city = tables.statement, tables.statement.city
     sheet.put(0, f"{STATEMENT.en} {STATEMENT.zh}", "title")
     sheet.next(2, height=24)
     basis = BASIS_WORDS[statement.basis]
     facts = (
-        ("City 城市", f"{city.name} {city.name_zh or ''} ({city.code})"),
+        ("City 城市", f"{tables.city(city.code)} ({city.code})"),
         ("Period 账期", f"{statement.period.first} – {statement.period.last}; days begin at {city.operating_day}"),
         ("Basis 口径", f"{basis.en} {basis.zh}"),
         ("Currency 币种", "CNY 人民币元"),
@@ -138,34 +139,38 @@ def _summary(tables: Tables, sheet: Sheet) -> str:
     opening = sheet.cell(5)
     sheet.add(f"Opening {running.en} 期初{running.zh}", *[None] * 4, statement.opening_amount, *spare)
     first = sheet.row
-    totals = {total.kind: total for total in statement.totals()}
-    for kind in kinds_of(statement.basis):
-        total, name = totals[kind], f'"{kind_name(kind)}"'
-        effect = statement.effect(total)
-        row: list[Cell] = [f"    {kind_name(kind)}"]
-        row.append(Formula(f"={tables.summed(COUNT, kind=name)}", total.count))
-        row.append(Formula(f"={tables.summed(LATES, kind=name)}", total.late))
-        row.append(Formula(rounded(tables.summed(IN, kind=name)), max(effect, 0)))
-        row.append(Formula(rounded(tables.summed(OUT, kind=name)), max(-effect, 0)))
-        row.append(None)
-        if tables.cash:
-            row.append(Formula(rounded(tables.summed(POSITION, kind=name)), total.amount))
-        sheet.add(*row)
-    effects = [statement.effect(total) for total in totals.values()]
+    totals = [total for total in statement.totals() if total.kind in kinds_of(statement.basis)]
+    for total in totals:
+        sheet.add(*_kind_cells(tables, total))
+    effects = [statement.effect(total) for total in totals]
     added = [f"SUM({sheet.cell(column, first)}:{sheet.cell(column, sheet.row - 1)})" for column in range(7)]
     closing = sheet.cell(5)
-    row = [f"Closing {running.en} 期末{running.zh}"]
-    row.append(Formula(f"={added[1]}", sum(total.count for total in totals.values())))
-    row.append(Formula(f"={added[2]}", sum(total.late for total in totals.values())))
+    row: list[Cell] = [f"Closing {running.en} 期末{running.zh}"]
+    row.append(Formula(f"={added[1]}", sum(total.count for total in totals)))
+    row.append(Formula(f"={added[2]}", sum(total.late for total in totals)))
     row.append(Formula(rounded(added[3]), sum(max(effect, 0) for effect in effects)))
     row.append(Formula(rounded(added[4]), sum(max(-effect, 0) for effect in effects)))
     in_all = f"{opening}+{sheet.cell(3)}-{sheet.cell(4)}"
     row.append(Formula(rounded(in_all), statement.opening_amount + sum(effects)))
     if tables.cash:
-        row.append(Formula(rounded(added[6]), sum(total.amount for total in totals.values())))
+        row.append(Formula(rounded(added[6]), sum(total.amount for total in totals)))
     sheet.add(*row, total=True)
     sheet.next()
     return closing
+
+
+def _kind_cells(tables: Tables, total: Total) -> list[Cell]:
+    """The row of all lines of one kind."""
+    name, effect = f'"{kind_name(total.kind)}"', tables.statement.effect(total)
+    cells: list[Cell] = [f"    {kind_name(total.kind)}"]
+    cells.append(Formula(f"={tables.summed(COUNT, kind=name)}", total.count))
+    cells.append(Formula(f"={tables.summed(LATES, kind=name)}", total.late))
+    cells.append(Formula(rounded(tables.summed(IN, kind=name)), max(effect, 0)))
+    cells.append(Formula(rounded(tables.summed(OUT, kind=name)), max(-effect, 0)))
+    cells.append(None)
+    if tables.cash:
+        cells.append(Formula(rounded(tables.summed(POSITION, kind=name)), total.amount))
+    return cells
 
 
 def _account(tables: Tables, sheet: Sheet) -> int:
@@ -192,25 +197,28 @@ def _account(tables: Tables, sheet: Sheet) -> int:
     ):
         sheet.add(label, None, None, *values, *spare)
     position = sheet.row
-    formulas = [
-        f"{sheet.cell(column, start)}+{sheet.cell(column, start + 1)}-{sheet.cell(column, start + 2)}"
-        for column in (3, 4, 5)
+    positions = [
+        _added(sheet, column, (start, start + 1), account.position, less=start + 2)
+        for column, account in enumerate(accounts, 3)
     ]
-    positions = [Formula(rounded(formula), one.position) for formula, one in zip(formulas, accounts, strict=True)]
     sheet.add("Position 头寸", None, None, *positions, *spare, total=True)
     unsettled = [_unsettled(tables, edge) for edge in _EDGES]
-    bridge = [
-        Formula(f"={tables.totals[f'unsettled {edge}']}", sum_) for edge, sum_ in zip(_EDGES, unsettled, strict=True)
-    ]
+    cells = [f"={tables.totals[f'unsettled {edge}']}" for edge in _EDGES]
+    bridge = [Formula(cell, amount) for cell, amount in zip(cells, unsettled, strict=True)]
     sheet.add("    + not settled yet, net (Bridge) 加：尚未结算净额", None, None, *bridge, None, *spare)
-    formulas = [f"{sheet.cell(column, position)}+{sheet.cell(column, position + 1)}" for column in (3, 4)]
     accrued = [
-        Formula(rounded(formula), one.position + sum_)
-        for formula, one, sum_ in zip(formulas, accounts, unsettled, strict=False)
+        _added(sheet, column, (position, position + 1), account.position + amount)
+        for column, account, amount in zip((3, 4), accounts, unsettled, strict=False)
     ]
     sheet.add("Accrued position 应计头寸", None, None, *accrued, None, *spare, total=True)
     sheet.next()
     return position
+
+
+def _added(sheet: Sheet, column: int, rows: tuple[int, ...], value: int, less: int | None = None) -> Formula:
+    """Some cells of a column added up, less another."""
+    text = "+".join(sheet.cell(column, row) for row in rows)
+    return Formula(rounded(text if less is None else f"{text}-{sheet.cell(column, less)}"), value)
 
 
 _EDGES: Final = ("opening", "closing")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import islice
 from typing import Final
 
@@ -221,32 +222,30 @@ def write_days(tables: Tables, sheet: Sheet, subtitle: str) -> None:
         ]
     )
     first = sheet.row
-    by_day: dict[object, list[Line]] = defaultdict(list)
+    by_day: dict[date, list[Line]] = defaultdict(list)
     for line in statement.lines:
         by_day[line.day].append(line)
     amount = statement.opening_amount
     for day in statement.period.days():
-        lines, this = by_day[day], sheet.cell(0)
-        effects = [statement.effect(line) for line in lines]
-        amount += sum(effects)
+        amount += sum(map(statement.effect, by_day[day]))
         before = f"'{tables.lines.name}'!{tables.lines.cell(RUNNING, tables.first)}"
         if sheet.row > first:
             before = sheet.cell(6, sheet.row - 1)
-        counts: list[Cell] = [
-            Formula(f"={tables.summed(COUNT, day=this, kind=_quoted(kind))}", _counted(lines, kind))
-            for kind in RIDE_KINDS
-        ]
-        sheet.add(
-            day,
-            *counts,
-            Formula(rounded(tables.summed(IN, day=this)), sum(max(effect, 0) for effect in effects)),
-            Formula(rounded(tables.summed(OUT, day=this)), sum(max(-effect, 0) for effect in effects)),
-            Formula(rounded(f"{sheet.cell(3)}-{sheet.cell(4)}"), sum(effects)),
-            Formula(rounded(f"{before}+{sheet.cell(5)}"), amount),
-        )
-    _total_row(
-        sheet, first, {0: "Total 合计", 6: Formula(f"={sheet.cell(6, sheet.row - 1)}", amount)}, _day_sums(statement)
-    )
+        sheet.add(day, *_day_cells(tables, sheet, by_day[day]), Formula(rounded(f"{before}+{sheet.cell(5)}"), amount))
+    last = Formula(f"={sheet.cell(6, sheet.row - 1)}", amount)
+    _total_row(sheet, first, {0: "Total 合计", 6: last}, _day_sums(statement))
+
+
+def _day_cells(tables: Tables, sheet: Sheet, lines: list[Line]) -> list[Cell]:
+    """What one day's lines add up to, but for the running figure."""
+    effects, day = [tables.statement.effect(line) for line in lines], sheet.cell(0)
+    cells: list[Cell] = [
+        Formula(f"={tables.summed(COUNT, day=day, kind=_quoted(kind))}", _counted(lines, kind)) for kind in RIDE_KINDS
+    ]
+    cells.append(Formula(rounded(tables.summed(IN, day=day)), sum(max(effect, 0) for effect in effects)))
+    cells.append(Formula(rounded(tables.summed(OUT, day=day)), sum(max(-effect, 0) for effect in effects)))
+    cells.append(Formula(rounded(f"{sheet.cell(3)}-{sheet.cell(4)}"), sum(effects)))
+    return cells
 
 
 def _day_sums(statement: Statement) -> dict[int, int]:
@@ -270,10 +269,10 @@ def write_counterparties(tables: Tables, sheet: Sheet, subtitle: str) -> None:
             Column(Words("Code", "代码"), 8, "code"),
             Column(Words("City", "城市"), 18),
             *(Column(_titled(KIND_WORDS[kind]), 14, "count") for kind in RIDE_KINDS),
-            *(Column(_FARES.get(kind) or _titled(KIND_WORDS[kind]), 17, "money") for kind in kinds),
+            *(Column(_FARES.get(kind) or _titled(KIND_WORDS[kind]), 20, "money") for kind in kinds),
             Column(Words("Net", "净额"), 15, "money"),
             Column(Words("In dispute, earned", "争议中应收"), 20, "money"),
-            Column(Words("In dispute, owed", "争议中应付"), 18, "money"),
+            Column(Words("In dispute, owed", "争议中应付"), 19, "money"),
         ]
     )
     first, net = sheet.row, 4 + len(kinds)
@@ -410,7 +409,7 @@ def write_corrections(tables: Tables, sheet: Sheet, subtitle: str) -> None:
         about: list[Cell] = [None] * 6
         if ride:
             about = [ride.fare, ride.refunded_before, ride.exit_day, ride.exited_at]
-            about += [ride.entry_station, ride.exit_station]
+            about += [ride.entry_station or UNKNOWN, ride.exit_station or UNKNOWN]
         sheet.add(*event, *amounts, cause_name(entry), *about, entry.index, entry.block, entry.time, batch, entry.tx)
     sheet.filtered(sheet.row - 1)
     _open_disputes(tables, sheet)
@@ -455,8 +454,8 @@ def write_batches(tables: Tables, sheet: Sheet, subtitle: str) -> None:
     sheet.title(Words("Batches", "批次"), subtitle)
     columns = [
         *_EVENT_COLUMNS,
-        Column(Words("Batch no.", "批次序号"), 9, "count"),
-        Column(Words("Rides here", "本行行程"), 9, "count"),
+        Column(Words("Batch no.", "批次序号"), 11, "count"),
+        Column(Words("Rides here", "本行行程"), 12, "count"),
         Column(Words("Late", LATE.zh), 8, "count"),
         Column(Words("Fares", "票款"), 14, "money"),
         Column(Words("Batch: settled", "全批结算"), 9, "count"),
@@ -519,7 +518,7 @@ UNKNOWN: Final = "unknown 未知"
 LATE_RIDE: Final = f"{LATE.en} {LATE.zh}"
 _RIDE_COLUMNS: Final = (
     Column(Words("Line", "序号"), 7, "count"),
-    Column(Words("Batch no.", "批次序号"), 9, "count"),
+    Column(Words("Batch no.", "批次序号"), 11, "count"),
     Column(Words("Ride no.", "批内序号"), 10, "number"),
     Column(Words("Issuer", "发卡方"), 17),
     Column(Words("Operator", "运营方"), 17),
@@ -551,10 +550,10 @@ def write_bridge(tables: Tables, sheet: Sheet, subtitle: str) -> None:
             Column(Words("City", "城市"), 20),
             Column(Words("What", "项目"), 29),
             Column(Words("Why", "原因"), 44),
-            Column(Words("Count, opening", "期初笔数"), 12, "count"),
-            Column(Words("Amount, opening", "期初金额"), 16, "money"),
-            Column(Words("Count, closing", "期末笔数"), 12, "count"),
-            Column(Words("Amount, closing", "期末金额"), 16, "money"),
+            Column(Words("Count, opening", "期初笔数"), 17, "count"),
+            Column(Words("Amount, opening", "期初金额"), 18, "money"),
+            Column(Words("Count, closing", "期末笔数"), 17, "count"),
+            Column(Words("Amount, closing", "期末金额"), 18, "money"),
         ]
     )
     first = sheet.row
