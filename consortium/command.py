@@ -40,13 +40,15 @@ class Answer:
     """What a command has to say."""
 
     document: Any
-    """With --json, on standard output."""
+    """With --json, on standard output; or a function that makes it."""
     tables: Sequence[RenderableType]
     """Else."""
     remarks: Sequence[str] = ()
     """A line each, on standard error."""
     status: int = 0
     """Exit status."""
+    output: bytes | None = None
+    """Without --json, on standard output as it is."""
 
 
 class Cannot(click.ClickException):
@@ -138,7 +140,10 @@ def _connected(provider: Any) -> Iterator[Any]:
 
 def _say(answer: Answer, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(answer.document, ensure_ascii=False))
+        document = answer.document() if callable(answer.document) else answer.document
+        click.echo(json.dumps(document, ensure_ascii=False))
+    elif answer.output is not None:
+        click.echo(answer.output, nl=False)
     else:
         console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
         for table in answer.tables:
