@@ -156,7 +156,7 @@ def _remittance(statement: Statement, entry: Entry, bank: str) -> list[str]:
 def _description(entry: Entry, line: Line) -> str:
     parts = [f"{KIND_WORDS[line.kind].en} {KIND_WORDS[line.kind].zh}"]
     if line.kind in RIDE_KINDS:
-        parts.append(f"{entry.count} rides")
+        parts.append(f"{entry.count} ride{'s' * (entry.count != 1)}")
     if entry.late:
         parts.append(f"{entry.late} of them late, {format_yuan(abs(entry.late_amount))} yuan")
     if entry.set_off:
