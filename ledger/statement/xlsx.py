@@ -15,6 +15,7 @@ from ledger.statement.words import (
     STATEMENT,
     Words,
     local_time,
+    printable,
     running_words,
 )
 from ledger.statement.xlsx_tables import (
@@ -44,6 +45,8 @@ from ledger.statement.xlsx_tables import (
 
 _BLANK: Final = Column(Words("", ""), 0)
 _DAYS_A_PAGE: Final = 31
+_NAME_LENGTH: Final = 60
+"""Of a city in headings and footers: a footer holds 255 characters."""
 
 
 def xlsx(statement: Statement) -> bytes:
@@ -53,9 +56,10 @@ def xlsx(statement: Statement) -> bytes:
         FormError: more rows than a sheet has.
     """
     city, basis = statement.city, BASIS_WORDS[statement.basis].en
-    subtitle = f"{city.name}, {statement.period}, {basis}, yuan 元; block 区块 {statement.block_number}"
-    footer = f"{city.name}, {statement.period}, {basis}, block {statement.block_number}".replace("&", "&&")
-    title = f"{city.name} {statement.period}, {basis}"
+    name = printable(city.name)[:_NAME_LENGTH]
+    subtitle = f"{name}, {statement.period}, {basis}, yuan 元; block 区块 {statement.block_number}"
+    footer = f"{name}, {statement.period}, {basis}, block {statement.block_number}".replace("&", "&&")
+    title = f"{name} {statement.period}, {basis}"
     book = Book(title, footer, statement.block_time, city.operating_day.timezone)
     page = book.sheet("Statement", pages=1)
     lines = book.sheet("Lines")

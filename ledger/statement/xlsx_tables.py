@@ -11,7 +11,7 @@ from typing import Final
 
 from ledger.statement.model import KINDS, RIDE_KINDS, Basis, Entry, Kind, Line, Statement
 from ledger.statement.sheet import Book, Cell, Column, Formula, Link, Sheet
-from ledger.statement.words import CAUSE_WORDS, KIND_WORDS, LATE, TIMING_WORDS, Words, running_words
+from ledger.statement.words import CAUSE_WORDS, KIND_WORDS, LATE, TIMING_WORDS, Words, printable, running_words
 
 TABLE_ROWS: Final = 4
 """Rows of a table's sheet above its first: title, subtitle, an empty one, headings."""
@@ -54,7 +54,7 @@ class Tables:
         if not code:
             return ""
         party = self.statement.party(code)
-        return f"{party.name} {party.name_zh}" if party.name_zh else party.name
+        return printable(f"{party.name} {party.name_zh}" if party.name_zh else party.name)
 
     def column(self, column: int) -> str:
         """All cells of a column of the lines."""
@@ -186,7 +186,7 @@ def _note(statement: Statement, line: Line) -> str:
     notes: dict[str, None] = {}
     for entry in islice(statement.entries_of(line), 20):
         notes |= dict.fromkeys(filter(None, (entry.bank_reference, cause_name(entry), "set off 抵销" * entry.set_off)))
-    text = "; ".join(notes)
+    text = printable("; ".join(notes))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
@@ -375,7 +375,7 @@ def write_transfers(tables: Tables, sheet: Sheet, subtitle: str) -> None:
         ]
     )
     for entry, event in _events(tables, sheet, TRANSFERS):
-        reference = "set off 抵销" if entry.set_off else entry.bank_reference or ""
+        reference = "set off 抵销" if entry.set_off else printable(entry.bank_reference or "")
         amount = tables.statement.effect(entry)
         sheet.add(*event, amount, reference, entry.block, entry.time, entry.address or "", entry.tx)
     sheet.filtered(sheet.row - 1)

@@ -9,10 +9,14 @@ import openpyxl
 import pytest
 import xlsxwriter
 
+from ledger.statement.build import build_statement
 from ledger.statement.model import Basis
+from ledger.statement.period import Period
 from ledger.statement.xlsx import xlsx
+from tests.support.ledger_story import SHANGHAI
 from tests.support.office import convert
 from tests.support.statements import statement_of
+from tests.support.winter import winter
 
 pytestmark = pytest.mark.office
 
@@ -31,10 +35,15 @@ def test_a_total_that_was_written_wrong_is_mended(tmp_path: Path) -> None:
     assert openpyxl.load_workbook(calculated, data_only=True).active["A3"].value == 12.35
 
 
+@pytest.mark.parametrize("made", ["by hand", "from an index"])
 @pytest.mark.parametrize("basis", Basis)
-def test_every_total_of_a_statement_is_calculated_to_what_it_was_written_as(basis: Basis, tmp_path: Path) -> None:
+def test_every_total_of_a_statement_is_calculated_to_what_it_was_written_as(
+    basis: Basis, made: str, tmp_path: Path
+) -> None:
     """All values that came along with formulas are spoilt first, so that none can be read back."""
     statement = statement_of(basis)
+    if made == "from an index":
+        statement = build_statement(winter().index(), SHANGHAI, Period.parse("2019-12"), basis)
     workbook, spoilt = tmp_path / "statement.xlsx", tmp_path / "spoilt.xlsx"
     workbook.write_bytes(xlsx(statement))
     count = spoil(workbook, spoilt)

@@ -151,6 +151,16 @@ def test_texts_from_outside_never_become_formulas() -> None:
     assert {cell.value for cell in texts} == {"=1+1", '=HYPERLINK("http://bank")'}
 
 
+@pytest.mark.parametrize("name", ["Su\0zhou", "a & b", "&&&", "x" * 300, "<v>", "苏州\n"])
+@pytest.mark.filterwarnings("error")
+def test_any_name_of_a_city_makes_a_workbook(name: str) -> None:
+    statement = statement_of()
+    parties = tuple(replace(party, name=name, name_zh=None) for party in statement.parties)
+    book = opened(replace(statement, parties=parties, city=parties[0]))
+    shown = name if name.isprintable() else "0x" + name.encode().hex()
+    assert book["Lines"]["D6"].value == shown
+
+
 def test_deposits_and_withdrawals_have_their_bank_references() -> None:
     transfers = opened(statement_of())["Transfers"]
     assert column(transfers, "Bank reference") == ["ICBC 20191202-0017", None, '=HYPERLINK("http://bank")', None]
