@@ -1,4 +1,4 @@
-"""`python -m bench [gas|refunds|verify|tap|all] [--quick] [--check]`: measures, and writes what came of it."""
+"""`python -m bench [gas|refunds|verify|tap|ledger|all] [--quick] [--check]`: measures, and writes what came of it."""
 
 from __future__ import annotations
 
@@ -50,11 +50,24 @@ def _refunds(folder: Path, command: str, quick: bool) -> tuple[str, bool]:
     return page, refunds.target_met(document)
 
 
+def _ledger(
+    folder: Path, command: str, quick: bool, rides: int | None = None, year: Path | None = None
+) -> tuple[str, bool]:
+    from bench import ledger
+    from bench.ledger_page import ledger_page
+
+    document = {"command": command} | ledger.measure(rides=rides or ledger.RIDES, node=year, quick=quick)
+    page = ledger_page(document)
+    results.write(folder, "ledger", document, page)
+    return page, True
+
+
 BENCHMARKS: Final[dict[str, Callable[[Path, str, bool], tuple[str, bool]]]] = {
     "gas": _gas,
     "refunds": _refunds,
     "verify": _verify,
     "tap": _tap,
+    "ledger": _ledger,
 }
 
 
@@ -62,8 +75,10 @@ BENCHMARKS: Final[dict[str, Callable[[Path, str, bool], tuple[str, bool]]]] = {
 @click.argument("which", type=click.Choice([*BENCHMARKS, "all"]), default="all")
 @click.option("--quick", is_flag=True, help="Smaller counts; writes to out/bench, not to bench/results.")
 @click.option("--check", is_flag=True, help="Exit status 1 where a target is missed.")
-def main(which: str, quick: bool, check: bool) -> None:
-    """Measure gas, refunds, verification and taps; results go to bench/results as JSON and Markdown.
+@click.option("--rides", type=click.IntRange(min=300), help="Of the ledger's year.")
+@click.option("--year", type=click.Path(path_type=Path, exists=True), help="Folder of a year whose chain runs already.")
+def main(which: str, quick: bool, check: bool, rides: int | None, year: Path | None) -> None:
+    """Measure gas, refunds, verification, taps and the ledger; results go to bench/results as JSON and Markdown.
 
     Exit status: 0 measured, 1 a target missed (with --check), 2 cannot work.
     """
@@ -72,7 +87,11 @@ def main(which: str, quick: bool, check: bool) -> None:
     for name, run in BENCHMARKS.items():
         if which in (name, "all"):
             command = f"python -m bench {name}" + (" --quick" if quick else "")
-            page, this_met = run(folder, command, quick)
+            if name == "ledger":
+                command += (f" --rides {rides}" if rides else "") + (" --year DIR" if year else "")
+                page, this_met = _ledger(folder, command, quick, rides, year)
+            else:
+                page, this_met = run(folder, command, quick)
             click.echo(page)
             met = met and this_met
     raise SystemExit(0 if met or not check else 1)

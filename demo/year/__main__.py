@@ -5,7 +5,6 @@ Exit status: 0 made, and equal to its plan; 1 the chain did something else; 2 it
 
 import signal
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -33,14 +32,11 @@ def main(rides: int, seed: int, out: Path, deployment: str, port: int, serve: bo
     console = Console(stderr=True)
     out.mkdir(parents=True, exist_ok=True)
     try:
-        began = time.monotonic()
         plan = make_plan(rides, seed)
-        planned = time.monotonic() - began
         with year_chain(rides, port=port) as chain, _progress(console) as progress:
             task = progress.add_task("the year", total=len(plan.rides))
             made = make_year(plan, chain.url, lambda more: progress.advance(task, more), processes)
             progress.stop()
-            made.seconds = {"planning": planned, **made.seconds, "all": time.monotonic() - began}
             path = deployment_path(REPOSITORY / "deployments", deployment)
             write_deployment(path, made.deployment)
             write_bank_book(out / "bank.csv", made)

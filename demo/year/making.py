@@ -50,6 +50,8 @@ class Plan:
     addresses: dict[str, str]
     settling: int
     seed: int
+    seconds: float
+    """How long the planning took."""
 
     @property
     def domain(self) -> Domain:
@@ -76,11 +78,12 @@ class Made:
 
 def make_plan(rides: int, seed: int = SEED) -> Plan:
     """Plans a year of so many rides that settle."""
+    began = time.monotonic()
     members, addresses = load_members(CITIES), contract_addresses()
     planned = plan_rides(rides, seed, members)
     batches = plan_batches(planned)
     schedule = plan_year(planned, batches, members, addresses, settling=rides, seed=seed)
-    return Plan(planned, batches, schedule, members, addresses, rides, seed)
+    return Plan(planned, batches, schedule, members, addresses, rides, seed, time.monotonic() - began)
 
 
 def year_chain(rides: int, *, port: int = 0, extra: tuple[str, ...] = ()) -> Chain:
@@ -104,12 +107,13 @@ def make_year(plan: Plan, url: str, tell: Tell = lambda rides: None, processes: 
     node = Node(url)
     began = time.monotonic()
     try:
-        made = Made(plan, found(node, plan.members, plan.addresses))
+        made = Made(plan, found(node, plan.members, plan.addresses), {"planning": plan.seconds})
         with _signers(plan, processes) as pool:
             _Maker(made, node, pool, tell).play()
         made.seconds["playing"] = time.monotonic() - began
         compare(plan, node)
         made.seconds["comparing"] = time.monotonic() - began - made.seconds["playing"]
+        made.seconds["all"] = plan.seconds + made.seconds["playing"] + made.seconds["comparing"]
         node.ask("evm_setAutomine", True)  # what is sent from now on is carried out at once
     finally:
         node.close()

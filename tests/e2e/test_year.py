@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
 import pytest
 
+from bench import ledger_peer
 from demo.year.corrections import Kind
 from demo.year.story import FIRST_DAY, PEAK_DAY, REPOSITORY, day_of
 from interline.cities import load_cities
@@ -99,3 +101,7 @@ def test_the_banks_book_has_every_deposit_and_withdrawal(year: YearWorld, index:
     )
     came = [(*row, bytes(reference).rstrip(b"\0").decode()) for *row, reference in rows.fetchall()]
     assert came == [(it.city, it.into, it.amount, it.reference) for it in year.made.plan.schedule.transfers]
+
+
+def test_the_benchmarks_peer_reads_the_same_rides(year: YearWorld, tmp_path: Path) -> None:
+    assert ledger_peer.index(year.chain.url, year.clearinghouse, tmp_path / "peer.sqlite")["rides"] == RIDES
