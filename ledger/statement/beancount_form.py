@@ -15,7 +15,7 @@ from typing import Final
 
 from interline.money import FEN_PER_YUAN
 from ledger.statement.model import RIDE_KINDS, Account, Basis, Entry, Kind, Statement
-from ledger.statement.words import BASIS_SENTENCES, CAUSE_WORDS, KIND_WORDS, local_time, printable
+from ledger.statement.words import BASIS_SENTENCES, CAUSE_WORDS, KIND_WORDS, local_time, printable, remarks
 
 FUNDS: Final = "Assets:Clearinghouse:Balance"
 TRANSIT: Final = "Assets:Clearinghouse:Transit"
@@ -129,8 +129,8 @@ def _head(statement: Statement) -> Iterator[str]:
     yield f"; Clearinghouse {clearinghouse}"
     yield f"; made at block {statement.block_number}, {statement.block_hash}"
     yield f"; of {local_time(statement, statement.block_time)}; days begin at {city.operating_day}"
-    if not statement.is_over:
-        yield "; the period wasn't over at that block: closing balances are as of it"
+    for remark in remarks(statement):
+        yield f"; {remark.en}"
     yield ""
     yield f'option "title" {_quoted(f"{city.name} {statement.period}, {statement.basis} basis")}'
     yield 'option "operating_currency" "CNY"'

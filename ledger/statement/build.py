@@ -195,6 +195,7 @@ def _put_together(
     (opening, closing, at_block), arrears = _accounts(cursor, scope)
     bridge = _bridge(cursor, scope)
     disputes = _disputes(cursor, scope)
+    window = query.submission_window(cursor, head.number)
     counterparties = _counterparties(scope, lines, arrears, disputes)
     named = {own.code, *(one.code for one in counterparties), *(row.other for row in bridge)}
     return Statement(
@@ -219,6 +220,7 @@ def _put_together(
         disputes=disputes,
         bridge=bridge,
         parties=tuple(sorted((one for one in parties if one.code in named), key=lambda one: one.code)),
+        rides_until=None if window is None else scope.ends - 1 + window,
     )
 
 

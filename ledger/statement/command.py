@@ -20,7 +20,7 @@ from ledger.statement.model import Basis, Statement
 from ledger.statement.output import write_out
 from ledger.statement.period import Period
 from ledger.statement.table import statement_tables
-from ledger.statement.words import NOT_OVER
+from ledger.statement.words import remarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,14 @@ def make(wish: Wish, chain: Chain, index_path: Path, cities: Path, tell: Callabl
     with open_synced_index(chain, index_path, files, tell) as index:
         block = find_block(index, chain, wish.block)
         statement = build_statement(index, wish.city, period, basis, block=block, cities=files)
-    remarks = [] if statement.is_over else [NOT_OVER.en]
+    said = [remark.en for remark in remarks(statement)]
     if wish.out is not None:
         written = write_out(statement, form, wish.out)
         made = f"at block {statement.block_number}, {statement.block_hash}"
-        remarks += [f"wrote {path}, {made}" for path in written]
-        return Made(statement, (), None, remarks)
+        return Made(statement, (), None, [*said, *(f"wrote {path}, {made}" for path in written)])
     if form.name == "table":
         return Made(statement, statement_tables(statement), None, ())
-    return Made(statement, (), form.write(statement), remarks)
+    return Made(statement, (), form.write(statement), said)
 
 
 def chosen_period(wish: Wish) -> Period:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from interline.money import FEN_PER_YUAN
 from ledger.statement.model import Account, Entry, Kind, Statement
-from ledger.statement.words import BASIS_SENTENCES, NOT_OVER, local_time
+from ledger.statement.words import BASIS_SENTENCES, local_time, remarks
 
 Table = tuple[Sequence[str], Iterable[Sequence[Any]]]
 """Column names, and rows."""
@@ -102,8 +102,9 @@ def _statement(statement: Statement) -> Table:
         ("timezone", statement.city.operating_day.timezone),
         ("day_starts", statement.city.operating_day.starts),
         ("period_is_over", _truth(statement.is_over)),
-        ("remark", None if statement.is_over else NOT_OVER.en),
-        ("remark_zh", None if statement.is_over else NOT_OVER.zh),
+        ("rides_until", None if statement.rides_until is None else local_time(statement, statement.rides_until)),
+        ("remark", " ".join(remark.en for remark in remarks(statement)) or None),
+        ("remark_zh", "".join(remark.zh for remark in remarks(statement)) or None),
         ("block", statement.block_number),
         ("block_hash", statement.block_hash),
         ("block_time", local_time(statement, statement.block_time)),

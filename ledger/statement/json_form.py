@@ -53,6 +53,8 @@ def statement_document(statement: Statement) -> dict[str, Any]:
             "begins": statement.begins,
             "ends": statement.ends,
             "is_over": statement.is_over,
+            "rides_until": statement.rides_until,
+            "may_grow": statement.may_grow,
         },
         "opening": _account(statement.opening),
         "closing": _account(statement.closing),

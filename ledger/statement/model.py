@@ -353,11 +353,20 @@ class Statement:
     bridge: tuple[BridgeRow, ...]
     parties: tuple[Party, ...]
     """Every city that the statement names, itself too, by code."""
+    rides_until: int | None = None
+    """The last second at which rides of the period could settle, by the parameters at the block; None if not known."""
 
     @property
     def is_over(self) -> bool:
         """Whether the period had ended at the statement's block. Where not, closing is what the contracts say."""
         return self.block_time >= self.ends
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether later rides can change it, made at a later block: on the accrual basis, until `rides_until`."""
+        if self.basis is Basis.SETTLEMENT:
+            return not self.is_over
+        return self.rides_until is None or self.block_time <= self.rides_until
 
     @property
     def opening_amount(self) -> int:

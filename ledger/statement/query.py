@@ -131,6 +131,18 @@ def members(cursor: duckdb.DuckDBPyConnection, block: int) -> list[Row]:
     ).fetchall()
 
 
+def submission_window(cursor: duckdb.DuckDBPyConnection, block: int) -> int | None:
+    """Seconds after its exit in which a ride could settle: the longest that was ever set; None if none was told of."""
+    row = cursor.execute(
+        """
+        SELECT max((arguments ->> '$.parameters.submissionWindow')::BIGINT) FROM events
+        WHERE contract = 'Clearinghouse' AND name = 'ParametersSet' AND block <= ?
+        """,
+        [block],
+    ).fetchone()
+    return row[0] if row else None
+
+
 # ---------------------------------------------------------------- accounts
 
 

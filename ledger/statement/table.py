@@ -16,10 +16,10 @@ from ledger.statement.words import (
     BASIS_SENTENCES,
     BASIS_WORDS,
     KIND_WORDS,
-    NOT_OVER,
     TIMING_WORDS,
     local_time,
     printable,
+    remarks,
     running_words,
 )
 
@@ -56,8 +56,7 @@ def _head(statement: Statement) -> Text:
         f"Block {statement.block_number} of {local_time(statement, statement.block_time)},",
         f"{statement.block_hash}; Clearinghouse {statement.clearinghouse}, chain {statement.chain_id}",
     ]
-    if not statement.is_over:
-        lines.append(f"{NOT_OVER.en} {NOT_OVER.zh}")
+    lines += [f"{remark.en} {remark.zh}" for remark in remarks(statement)]
     return Text("\n".join(lines))
 
 

@@ -62,6 +62,22 @@ TIMING_WORDS: Final[dict[Timing, Words]] = {
 }
 
 
+def remarks(statement: Statement) -> list[Words]:
+    """What a reader has to know: that the period isn't over, that later rides may still come."""
+    said = [] if statement.is_over else [NOT_OVER]
+    if statement.basis is Basis.ACCRUAL and statement.may_grow:
+        if statement.rides_until is None:
+            said.append(Words("Rides of the period may still settle.", "本期行程仍可能继续结算。"))
+        else:
+            until = local_time(statement, statement.rides_until)
+            said.append(
+                Words(
+                    f"Rides of the period may still settle until {until}.", f"本期行程在 {until} 之前仍可能继续结算。"
+                )
+            )
+    return said
+
+
 def running_words(basis: Basis) -> Words:
     """What the basis runs over."""
     if basis is Basis.SETTLEMENT:

@@ -11,11 +11,11 @@ from ledger.statement.sheet import Book, Cell, Column, Formula, Sheet, width_of
 from ledger.statement.words import (
     BASIS_SENTENCES,
     BASIS_WORDS,
-    NOT_OVER,
     STATEMENT,
     Words,
     local_time,
     printable,
+    remarks,
     running_words,
 )
 from ledger.statement.xlsx_tables import (
@@ -119,8 +119,8 @@ def _facts(tables: Tables, sheet: Sheet) -> None:
         sheet.put(0, label, "label")
         sheet.put(1, fact)
         sheet.next()
-    if not statement.is_over:
-        sheet.put(0, f"{NOT_OVER.en} {NOT_OVER.zh}", "flag")
+    for remark in remarks(statement):
+        sheet.put(0, f"{remark.en} {remark.zh}", "flag")
         sheet.next()
     sheet.next()
 

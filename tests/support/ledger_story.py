@@ -103,6 +103,10 @@ class Story:
         self._place = count()
         self._serials: defaultdict[tuple[int, int], count[int]] = defaultdict(count)
         self._batches = count(1)
+        self._begin(self.at)
+        told = json.dumps({"parameters": {"submissionWindow": 30 * 86_400}, "validFrom": self.time})
+        row = (self.block, next(self._place), b"\0" * 32, "Clearinghouse", "ParametersSet", told)
+        self.tables["events"].append(row)
         for code in self.cities:
             self.admit(code, self.at)
 

@@ -11,6 +11,7 @@ from ledger.head import Head
 from ledger.statement.build import build_statement
 from ledger.statement.model import Account, Basis, Kind, Line, Statement, Timing
 from ledger.statement.period import Period
+from ledger.statement.words import remarks
 from tests.support.ledger_story import HANGZHOU, NINGBO, SHANGHAI, XUZHOU, Story, StoryIndex, Trip, city_file, moment
 from tests.support.winter import winter
 
@@ -191,6 +192,19 @@ def test_a_period_that_is_not_over_closes_with_what_the_contracts_say(index: Sto
     assert not statement.is_over
     assert statement.closing == statement.at_block == Account(balance=1150, due=200)
     assert build_statement(index, SHANGHAI, DECEMBER, SETTLEMENT).is_over
+
+
+def test_an_accrual_statement_may_grow_until_the_window_for_its_rides_is_over() -> None:
+    story = winter()
+    november = build_statement(story.index(), SHANGHAI, NOVEMBER, ACCRUAL)
+    assert november.rides_until == moment("2019-12-31 03:59") + 59
+    assert not november.may_grow  # made on 3 January
+    assert not remarks(november)
+    december = build_statement(story.index(), SHANGHAI, DECEMBER, ACCRUAL)
+    assert [said.en for said in remarks(december)] == [
+        "Rides of the period may still settle until 2020-01-31T03:59:59+08:00."
+    ]
+    assert not build_statement(story.index(), SHANGHAI, DECEMBER, SETTLEMENT).may_grow
 
 
 def test_one_month_closes_where_the_next_opens(index: StoryIndex) -> None:

@@ -66,5 +66,5 @@ def test_csv_goes_into_a_folder_or_a_zip(statement: Statement, tmp_path: Path) -
 
 def test_a_place_that_cannot_be_written_to_is_named(statement: Statement, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FormError, match="expected a place to write to, came .*file/statement"):
+    with pytest.raises(FormError, match=r"expected a place to write to, came .*file/statement"):
         write_out(statement, FORMATS["json"], tmp_path / "file" / "statement.json")
