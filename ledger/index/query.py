@@ -40,30 +40,30 @@ class RideCase:
         return self.fee is not None and not self.answered and self.left > 0
 
 
-def kept_blocks(cursor: DuckDBPyConnection) -> list[int]:
-    """The numbers of all blocks that are kept, ascending."""
-    return [row[0] for row in cursor.execute("SELECT number FROM blocks ORDER BY number").fetchall()]
+def kept_blocks(cursor: DuckDBPyConnection, first: int = 0) -> list[int]:
+    """The numbers of all blocks that are kept, from one on, ascending."""
+    rows = cursor.execute("SELECT number FROM blocks WHERE number >= ? ORDER BY number", [first]).fetchall()
+    return [row[0] for row in rows]
 
 
 def counts(cursor: DuckDBPyConnection, block: int) -> tuple[int, int]:
     """(batches, rides) up to a block."""
-    row = cursor.execute("SELECT count(*), coalesce(sum(settled), 0)::BIGINT FROM batches WHERE block <= ?", [block])
-    found = row.fetchone()
-    assert found is not None
-    return int(found[0]), int(found[1])
+    sql = "SELECT count(*), coalesce(sum(settled), 0)::BIGINT FROM batches WHERE block <= ?"
+    [[batches, rides]] = cursor.execute(sql, [block]).fetchall()
+    return batches, rides
 
 
 def last_batch(cursor: DuckDBPyConnection) -> int:
     """The number of the last batch; 0 if there is none."""
-    row = cursor.execute("SELECT coalesce(max(id), 0) FROM batches").fetchone()
-    assert row is not None
-    return int(row[0])
+    [[number]] = cursor.execute("SELECT coalesce(max(id), 0) FROM batches").fetchall()
+    return int(number)
 
 
 def exits(cursor: DuckDBPyConnection, operator: int) -> tuple[int, int] | None:
     """When the first and the last ride of an operator ended; None if it carried none."""
-    row = cursor.execute("SELECT min(exited_at), max(exited_at) FROM rides WHERE operator = ?", [operator]).fetchone()
-    return None if row is None or row[0] is None else (int(row[0]), int(row[1]))
+    sql = "SELECT min(exited_at), max(exited_at) FROM rides WHERE operator = ?"
+    [[first, last]] = cursor.execute(sql, [operator]).fetchall()
+    return None if first is None else (first, last)
 
 
 def keys(cursor: DuckDBPyConnection) -> Keys:
@@ -151,15 +151,15 @@ def cases(cursor: DuckDBPyConnection, wanted: Sequence[tuple[bytes, int]]) -> di
 def spent_before(cursor: DuckDBPyConnection, arriving: Mapping[str, npt.NDArray[Any]]) -> tuple[int, int, int] | None:
     """(batch, index, batch that it settled in before) of a ride whose serial the index has already; None if none."""
     cursor.register("arriving", {name: arriving[name] for name in ("batch", "index", "issuer", "operator", "serial")})
-    row = cursor.execute(
+    found = cursor.execute(
         """
         SELECT a.batch, a.index, r.batch FROM rides r
         JOIN arriving a ON r.issuer = a.issuer AND r.operator = a.operator AND r.serial = a.serial
         ORDER BY a.batch, a.index LIMIT 1
         """
-    ).fetchone()
+    ).fetchall()
     cursor.unregister("arriving")
-    return None if row is None else (int(row[0]), int(row[1]), int(row[2]))
+    return found[0] if found else None
 
 
 def spent_twice(arriving: Mapping[str, npt.NDArray[Any]]) -> tuple[int, int, int] | None:

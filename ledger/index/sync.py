@@ -258,8 +258,10 @@ class _Run:
 
     def _recent(self) -> list[Head]:
         """The blocks up to the newest that are kept though nothing happened in them."""
-        numbers = range(max(self._first, self._target.number - RECENT + 1), self._target.number)
-        return [head for head in self._chain.heads(numbers) if head is not None] if numbers else []
+        lowest = max(self._chain.since, self._target.number - RECENT + 1)
+        kept = set(query.kept_blocks(self._index.cursor(), lowest))
+        numbers = [number for number in range(lowest, self._target.number) if number not in kept]
+        return [head for head in self._chain.heads(numbers) if head is not None]
 
     def _has_target(self) -> bool:
         return self._chain.heads([self._target.number]) == [self._target]

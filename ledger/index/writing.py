@@ -28,11 +28,11 @@ _DTYPES: Final = {
     "USMALLINT": np.uint16,
     "UTINYINT": np.uint8,
 }
-_TYPES: Final = {
-    table: {
-        name: _DTYPES.get(kind, object) if optional == ["NOT", "NULL"] else object
-        for name, kind, *optional in (column.split() for column in columns.split(","))
-    }
+_KINDS: Final = {
+    table: tuple(
+        object if optional == [] else _DTYPES.get(kind, object)
+        for _, kind, *optional in (column.split() for column in columns.split(","))
+    )
     for table, columns in TABLES.items()
 }
 
@@ -65,12 +65,7 @@ class Rows:
     def insert(self, cursor: DuckDBPyConnection) -> None:
         """Write all of them."""
         for table, rows in self._rows.items():
-            kinds = _TYPES[table]
-            arrays = [
-                np.fromiter(values, kind, len(rows))
-                for values, kind in zip(zip(*rows, strict=True), kinds.values(), strict=True)
-            ]
-            _insert(cursor, table, dict(zip(kinds, arrays, strict=True)))
+            _insert(cursor, table, _columns(table, rows))
         for table, columns in self._columns:
             _insert(cursor, table, columns)
 
@@ -83,18 +78,20 @@ def cut_off(cursor: DuckDBPyConnection, above: int) -> None:
 
 
 def keep_blocks(cursor: DuckDBPyConnection, heads: Iterable[Head]) -> None:
-    """Keep these blocks, and of all below the last RECENT ones only those that had an event."""
-    for head in heads:
-        cursor.execute(
-            "INSERT INTO blocks VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            [head.number, bytes.fromhex(head.hash[2:]), head.time],
-        )
+    """Keep these blocks, at least one, and of all below the last RECENT ones only those that had an event."""
+    rows = sorted({(head.number, bytes.fromhex(head.hash[2:]), head.time) for head in heads})
+    [[before]] = cursor.execute("SELECT max(number) FROM blocks").fetchall()
+    cursor.register("arriving", _columns("blocks", rows))
+    cursor.execute("INSERT INTO blocks SELECT * FROM arriving ON CONFLICT DO NOTHING")
+    cursor.unregister("arriving")
+    old = rows[-1][0] - RECENT
+    lowest = rows[0][0] if before is None else min(rows[0][0], before - RECENT)
     cursor.execute(
         """
-        DELETE FROM blocks WHERE number <= (SELECT max(number) FROM blocks) - ?
-            AND NOT EXISTS (FROM events WHERE events.block = blocks.number)
+        DELETE FROM blocks WHERE number BETWEEN $lowest AND $old
+            AND number NOT IN (SELECT block FROM events WHERE block BETWEEN $lowest AND $old)
         """,
-        [RECENT],
+        {"lowest": lowest, "old": old},
     )
 
 
@@ -115,6 +112,11 @@ def replace_days(cursor: DuckDBPyConnection, operator: int, days: Sequence[tuple
         [operator],
     )
     cursor.unregister("spans")
+
+
+def _columns(table: str, rows: Sequence[tuple[Any, ...]]) -> Columns:
+    values = zip(COLUMNS[table], _KINDS[table], zip(*rows, strict=True), strict=True)
+    return {name: np.fromiter(column, kind, len(rows)) for name, kind, column in values}
 
 
 def _insert(cursor: DuckDBPyConnection, table: str, columns: Columns) -> None:

@@ -87,7 +87,7 @@ class IndexRows:
     # ------------------------------------------------------------ members
 
     def admit(self, code: int, name: str, at: int | None = None) -> int:
-        """A city becomes a member, with issuer key 1; gives its code."""
+        """A city becomes a member, with issuer key 1 and a submitter; gives its code."""
         self._begin(at)
         key = to_checksum(address_of(issuer_key(code)))
         admin, treasury = (to_checksum(keccak256(b"%s %d" % (role, code))[:20]) for role in (b"admin", b"treasury"))
@@ -95,6 +95,8 @@ class IndexRows:
         self.event(
             "CityRegistry", "IssuerKeyAdded", city=code, keyId=1, key=key, validFrom=self.now, validUntil=2**40 - 1
         )
+        submitter = to_checksum(address_of(submitter_key(code)))
+        self.event("CityRegistry", "SubmitterAdded", city=code, key=submitter)
         self._end()
         return code
 
@@ -342,6 +344,11 @@ class IndexRows:
 def issuer_key(city: int) -> bytes:
     """A city's private issuer key (key 1), 32 bytes."""
     return keccak256(b"issuer key of %d" % city)
+
+
+def submitter_key(city: int) -> bytes:
+    """The private key of a city's submitter, 32 bytes."""
+    return keccak256(b"submitter key of %d" % city)
 
 
 def _hex(data: bytes) -> str:
