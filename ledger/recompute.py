@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from interline.money import format_yuan
@@ -15,7 +17,7 @@ from ledger.balances import Balances
 from ledger.books import Books
 from ledger.chain import Chain
 from ledger.index import query
-from ledger.index.store import MEMORY, Index
+from ledger.index.store import Index
 from ledger.index.sync import sync
 
 
@@ -80,7 +82,7 @@ def recompute(chain: Chain, index: Index | None = None, tell: Callable[[str], No
 
     Args:
         chain: at the block to compare at.
-        index: keeps what was read, and is brought up to date; None reads all of the chain into memory.
+        index: keeps what was read, and is brought up to date; None reads all of the chain anew.
         tell: is told how far it has come, a line now and then.
 
     Raises:
@@ -89,7 +91,10 @@ def recompute(chain: Chain, index: Index | None = None, tell: Callable[[str], No
         LedgerError: as Chain.
     """
     if index is None:
-        with Index.open(MEMORY, write=True) as passing:
+        with (
+            TemporaryDirectory(prefix="interline-") as folder,
+            Index.open(Path(folder) / "index.duckdb", write=True) as passing,
+        ):
             return recompute(chain, passing, tell)
     balances = chain.balances()
     sync(index, chain, tell=tell, until=chain.head.number)

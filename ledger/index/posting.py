@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,19 @@ Ride = tuple[bytes, int]
 class Clocks:
     """The cities' operating days; cities without a file have the defaults (Asia/Shanghai, 04:00)."""
 
-    def __init__(self, cities: Iterable[CityFile]) -> None:
-        self._by_city = {city.code: city.operating_day for city in cities}
+    def __init__(self, by_city: Mapping[int, OperatingDay]) -> None:
+        self._by_city = by_city
+
+    @classmethod
+    def of_files(cls, cities: Iterable[CityFile]) -> Self:
+        """As their files say."""
+        return cls({city.code: city.operating_day for city in cities})
+
+    @classmethod
+    def of_text(cls, others: Mapping[str, str]) -> Self:
+        """As `others` gave them."""
+        parts = {int(code): text.split(" ", 1) for code, text in others.items()}
+        return cls({code: OperatingDay(timezone, starts) for code, (starts, timezone) in parts.items()})
 
     def of(self, city: int) -> OperatingDay:
         """A city's, by its code."""

@@ -11,9 +11,10 @@ SCHEMA_VERSION: Final = 1
 """An index with another one is made anew: all of it follows from the chain."""
 
 TABLES: Final[dict[str, str]] = {
-    # chain_id, clearinghouse, registry, refunds, consortium, token (0x…), since (first block), schema
+    # chain_id, clearinghouse, registry, refunds, consortium, token (0x…), since (first block), schema, operating_days
+    # (of the cities that don't have the default, as JSON)
     "meta": "key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL",
-    # every block with an event of ours, and the last one read; the highest is how far the index has come
+    # every block with an event of ours, and the 64 up to the last one read, which is how far the index has come
     "blocks": "number BIGINT PRIMARY KEY, hash BLOB NOT NULL, time BIGINT NOT NULL",
     # every event of the Clearinghouse, its Refunds, the registry and the consortium; arguments as JSON: integers as
     # numbers, bytes as 0x…, addresses with their checksum
@@ -54,7 +55,7 @@ TABLES: Final[dict[str, str]] = {
         fee BIGINT NOT NULL, paid BIGINT NOT NULL""",
     # the books, double entry: what each event above posts to each city's own accounts, by ledger.books. A debit is
     # above 0, a credit below; the lines of one (block, place, city) add up to 0. `other` is the counterparty, 0 if
-    # there is none; `block, place` are those of the event
+    # there is none; `block, place` are those of the event. Arrears that a refund or a fee sets off are posted with it
     "postings": """block BIGINT NOT NULL, place INTEGER NOT NULL, time BIGINT NOT NULL, kind VARCHAR NOT NULL,
         city USMALLINT NOT NULL, account VARCHAR NOT NULL, other USMALLINT NOT NULL, amount BIGINT NOT NULL,
         batch INTEGER, index SMALLINT""",

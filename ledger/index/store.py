@@ -19,8 +19,7 @@ from ledger.index.schema import SCHEMA_VERSION, TABLES
 
 __all__ = ["Head", "Index"]
 
-MEMORY: Final = ":memory:"
-"""Instead of a path: an index that is gone when it is closed."""
+_IN_MEMORY: Final = ":memory:"  # instead of a path: an index that is gone when it is closed
 _MEMORY_LIMIT: Final = "512MB"  # of DuckDB's buffers; what doesn't fit goes to the file or beside it
 _HOLDER: Final = re.compile(r"\(PID (\d+)\)")
 
@@ -175,7 +174,7 @@ class Index:
 
 
 def _connect(path: str, *, write: bool) -> DuckDBPyConnection:
-    in_memory = path == MEMORY
+    in_memory = path == _IN_MEMORY
     if not in_memory:
         if write:
             Path(path).parent.mkdir(parents=True, exist_ok=True)

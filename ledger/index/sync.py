@@ -66,7 +66,7 @@ class Synced:
 def sync(
     index: Index,
     chain: SyncSource,
-    cities: Iterable[CityFile] = (),
+    cities: Iterable[CityFile] | None = None,
     *,
     tell: Callable[[str], None] = lambda line: None,
     until: int | None = None,
@@ -81,7 +81,8 @@ def sync(
     Args:
         index: open to write.
         chain: the Clearinghouse's.
-        cities: their files, for the operating days; others have the defaults.
+        cities: their files, for the operating days; other cities have the defaults. None for what the index was made
+            with before.
         tell: is told how far it has come, a line now and then.
         until: the last block to read; the newest if None. Nothing is cut off that the index has above it.
         processes: that check signatures; one for each core if None.
@@ -94,8 +95,7 @@ def sync(
     """
     started = monotonic()
     _bind(index, chain)
-    clocks = Clocks(cities)
-    _set_clocks(index, clocks)
+    clocks = _clocks(index, cities)
     done = Synced(0, 0, 0, 0, 0.0)
     for attempt in range(_ATTEMPTS):
         run = _Run(index, chain, clocks, tell, processes)
@@ -121,18 +121,20 @@ def _bind(index: Index, chain: SyncSource) -> None:
 _CLOCKS: Final = "operating_days"  # in `meta`: those that aren't the default's
 
 
-def _set_clocks(index: Index, clocks: Clocks) -> None:
-    """Where a city's operating day is another than when its rides were indexed, give them their days anew."""
-    now, before = clocks.others(), json.loads(index.find_meta(_CLOCKS) or "{}")
-    if now == before:
-        return
+def _clocks(index: Index, cities: Iterable[CityFile] | None) -> Clocks:
+    """The operating days; where a city's is another than when its rides were indexed, they get their days anew."""
+    before = json.loads(index.find_meta(_CLOCKS) or "{}")
+    clocks = Clocks.of_text(before) if cities is None else Clocks.of_files(cities)
+    now = clocks.others()
     changed = sorted(int(code) for code in {*now, *before} if now.get(code) != before.get(code))
-    with index.writing() as cursor:
-        for operator in changed:
-            span = query.exits(cursor, operator)
-            if span is not None:
-                replace_days(cursor, operator, clocks.spans(operator, *span))
-        set_meta(cursor, _CLOCKS, json.dumps(now, sort_keys=True))
+    if changed:
+        with index.writing() as cursor:
+            for operator in changed:
+                span = query.exits(cursor, operator)
+                if span is not None:
+                    replace_days(cursor, operator, clocks.spans(operator, *span))
+            set_meta(cursor, _CLOCKS, json.dumps(now, sort_keys=True))
+    return clocks
 
 
 class _Run:

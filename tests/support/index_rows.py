@@ -67,7 +67,7 @@ class IndexRows:
         self.now = moment("2019-11-01 12:00") if start is None else start
         self.domain = Domain(chain_id, _CLEARINGHOUSE)
         self.books = Books()
-        self.block = FIRST_BLOCK
+        self.block = FIRST_BLOCK - 1
         self._clocks = clocks or {}
         self._serials: dict[tuple[int, int], int] = {}
         self._batches = 0
