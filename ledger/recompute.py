@@ -12,13 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from interline.money import format_yuan
 from ledger.balances import Balances
 from ledger.books import Books
 from ledger.chain import Chain
 from ledger.index import query
 from ledger.index.store import Index
 from ledger.index.sync import sync
+from ledger.reconcile import contracts
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,42 +102,7 @@ def recompute(chain: Chain, index: Index | None = None, tell: Callable[[str], No
     cursor = index.cursor()
     books = query.books(cursor, chain.head.number)
     batches, rides = query.counts(cursor, chain.head.number)
-    differences = [*_account_differences(books, balances), *_pair_differences(books, chain)]
-    return Recomputed(books, balances, batches, rides, tuple(differences))
-
-
-def _account_differences(books: Books, balances: Balances) -> list[str]:
     found = balances.faults()
-    codes = {city.code for city in balances.cities}
-    found += [f"city {code}: expected a member, it is none" for code in sorted(books.cities() - codes)]
-    if books.held != balances.held:
-        found.append(_difference("held()", books.held, balances.held))
-    for city in balances.cities:
-        for what, expected, came in (
-            ("balance", books.balances[city.code], city.balance),
-            ("arrears owed", books.arrears_of(city.code), city.arrears_owed),
-            ("arrears due", books.arrears_due(city.code), city.arrears_due),
-        ):
-            if expected != came:
-                found.append(_difference(f"{city.name}: {what}", expected, came))
-    return found
-
-
-def _pair_differences(books: Books, chain: Chain) -> list[str]:
-    found = []
-    for debtor, creditor in sorted({*books.arrears, *books.pairs}):
-        owed, came = books.arrears.get((debtor, creditor), 0), chain.arrears(debtor, creditor)
-        if owed != came:
-            found.append(_difference(f"arrears of {debtor} to {creditor}", owed, came))
-    for issuer, operator in sorted(books.pairs):
-        hangs, came = books.pairs[issuer, operator].disputed, chain.disputed(issuer, operator)
-        if hangs != came:
-            found.append(_difference(f"disputed between {issuer} and {operator}", hangs, came))
-    return found
-
-
-def _difference(what: str, expected: int, came: int) -> str:
-    return (
-        f"{what}: the rides and events make {format_yuan(expected)}, the contract says {format_yuan(came)} yuan "
-        f"({came - expected:+d} fen)"
-    )
+    found += [f"city {code}: expected a member, it is none" for code in contracts.strangers(books, balances)]
+    found += [str(difference) for difference in contracts.differences(books, balances, chain)]
+    return Recomputed(books, balances, batches, rides, tuple(found))

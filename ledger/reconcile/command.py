@@ -1,0 +1,75 @@
+"""What `ape run reconcile` does between its options and its answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from interline.cities import load_cities
+from ledger.chain import Chain
+from ledger.index import query
+from ledger.index.store import Index
+from ledger.index.sync import sync
+from ledger.reconcile.contracts import check_contracts
+from ledger.reconcile.findings import Result
+from ledger.reconcile.table import findings_table
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asked for on the command line."""
+
+    city: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What there is to answer."""
+
+    block_number: int
+    block_hash: str
+    results: tuple[Result, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything does."""
+        return any(result.count for result in self.results)
+
+    @property
+    def tables(self) -> list[RenderableType]:
+        """For people."""
+        table = findings_table(self.results)
+        return [] if table is None else [table]
+
+    @property
+    def remarks(self) -> list[str]:
+        """A line for each check."""
+        return [result.verdict for result in self.results]
+
+    def document(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "block_number": self.block_number,
+            "block_hash": self.block_hash,
+            "differences": sum(result.count for result in self.results),
+            "checks": [result.to_json() for result in self.results],
+        }
+
+
+def reconcile(
+    wish: Wish, chain: Chain, index_path: Path, cities: Path, tell: Callable[[str], None] = lambda line: None
+) -> Reconciled:
+    """Bring the index up to the chain's block, and hold against it what was asked for.
+
+    Raises:
+        LedgerError, CityFileError, SettlementError: what can't be read, with a sentence that says what to do.
+    """
+    files = load_cities(cities)
+    balances = chain.balances()
+    with Index.open(index_path, write=True) as index:
+        sync(index, chain, files, tell=tell, until=chain.head.number)
+        chain.require_same_block()
+        results = [check_contracts(query.books(index.cursor(), chain.head.number), balances, chain)]
+    return Reconciled(chain.head.number, chain.head.hash, tuple(results))

@@ -1,0 +1,82 @@
+"""What a reconciliation finds: each difference with its place, its cause, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+MOST: Final = 1_000
+"""Findings of one check that are listed; further ones are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A difference, in sentences for people; `batch` and `index` name the ride for programs."""
+
+    check: str
+    """Which check found it: contracts, index, bank, tariff, journal, issued."""
+    where: str
+    expected: str
+    came: str
+    cause: str
+    """How that comes about, most often."""
+    action: str
+    """What to do."""
+    batch: str | None = None
+    """The batch's id, 0x and 64 digits, where it is about one."""
+    index: int | None = None
+    """The ride's place in the batch, where it is about one."""
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of the document of `ape run reconcile --json`."""
+        return {
+            "check": self.check,
+            "where": self.where,
+            "expected": self.expected,
+            "came": self.came,
+            "cause": self.cause,
+            "action": self.action,
+            "batch": self.batch,
+            "index": self.index,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one check compared, and what it found."""
+
+    check: str
+    compared: str
+    """What was held against what, and how much of it, for people."""
+    findings: tuple[Finding, ...]
+    count: int
+    """How many differences there are; more than `findings` where there are more than MOST."""
+
+    @classmethod
+    def of(cls, check: str, compared: str, findings: Sequence[Finding]) -> Result:
+        """A check's result; of its findings the first MOST are kept."""
+        return cls(check, compared, tuple(findings[:MOST]), len(findings))
+
+    @property
+    def verdict(self) -> str:
+        """One line for people."""
+        if not self.count:
+            return f"{self.check}: nothing differs: {self.compared}"
+        more = f", of which {len(self.findings)} are listed" if self.count > len(self.findings) else ""
+        return f"{self.check}: {self.count} DIFFER{more}: {self.compared}"
+
+    def to_json(self) -> dict[str, Any]:
+        """One check of the document of `ape run reconcile --json`."""
+        return {
+            "check": self.check,
+            "compared": self.compared,
+            "count": self.count,
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def ride_name(batch: str | bytes, index: int | None = None) -> str:
+    """A batch, or a ride of it, in a finding's `where`."""
+    name = batch if isinstance(batch, str) else f"0x{batch.hex()}"
+    return f"batch {name}" if index is None else f"batch {name}, ride {index}"

@@ -1,0 +1,49 @@
+"""`ape run reconcile`: the books held against the contracts, the chain, and a city's own records."""
+
+from pathlib import Path
+
+import click
+
+from consortium.command import NOT_YET, Answer, ChainCommand, common_options
+
+
+@click.command(cls=ChainCommand, short_help="Hold the books against the contracts, and against a city's own records")
+@click.argument("city", required=False)
+@click.option(
+    "--index",
+    "index_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The index of the chain, kept from run to run.  [default: out/ledger/DEPLOYMENT.duckdb]",
+)
+@click.option(
+    "--cities",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path("cities"),
+    show_default=True,
+    help="The city files: their tariffs, and when days begin.",
+)
+@common_options
+def cli(chain, path, city, index_file, folder):
+    """Compare every balance, made from all rides and events since the first block, with the contracts.
+
+    Each difference is listed with its cause and what to do; see docs/reconciliation.md.
+
+    Exit status: 0 nothing differs, 1 something does, 2 can't work.
+    """
+    from consortium.deployments import require_deployment
+    from consortium.onboarding import require_on_chain
+    from ledger.chain import Chain
+    from ledger.command import index_path
+    from ledger.reconcile.command import Wish, reconcile
+
+    deployment = require_deployment(path)
+    require_on_chain(chain, deployment)
+    found = reconcile(
+        Wish(city),
+        Chain(chain.web3, deployment.address("Clearinghouse")),
+        index_path(path.stem, index_file),
+        folder,
+        tell=lambda line: click.echo(line, err=True),
+    )
+    return Answer(found.document(), found.tables, found.remarks, NOT_YET if found.differs else 0)
