@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
@@ -67,7 +67,7 @@ def _entry(block: int, place: int, tx: bytes, time: int, amount: int, paid: int 
 
 def _rides(cursor: DuckDBPyConnection, scope: query.Scope) -> Iterator[Dated]:
     rows = query.ride_entries(cursor, scope)
-    known = {row[0]: row for row in query.batches(cursor, sorted({row[3] for row in rows}))}
+    known = _known_batches(cursor, {row[3] for row in rows})
     _require_same_fares(cursor, scope)
     paid = _paid(cursor, scope) if scope.cash else {}
     for day, taken, other, batch, rides, fares, late, late_fares in rows:
@@ -79,6 +79,14 @@ def _rides(cursor: DuckDBPyConnection, scope: query.Scope) -> Iterator[Dated]:
         counted = {"count": rides, "late": late, "late_amount": sign * int(late_fares)}
         entry = _entry(block, place, tx, settled_at, sign * fares, funds, **counted)
         yield Dated(day, Kind.RIDES_TAKEN if taken else Kind.RIDES_CARRIED, other, batch, entry)
+
+
+def _known_batches(cursor: DuckDBPyConnection, ids: Collection[int]) -> dict[int, query.Row]:
+    """Batches by the index's number, in the chain's order."""
+    known = {row[0]: row for row in query.batches(cursor, sorted(ids))}
+    for missing in sorted(set(ids) - known.keys()):
+        raise BooksError(f"expected batch {missing} in the index, which rides or refunds name, came none; index anew")
+    return known
 
 
 def _require_same_fares(cursor: DuckDBPyConnection, scope: query.Scope) -> None:
@@ -161,7 +169,7 @@ def batches_of(cursor: DuckDBPyConnection, dated: Iterable[Dated]) -> tuple[tupl
             rides[one.batch] += one.entry.count if of_rides else 0
             amounts[one.batch] += one.entry.amount if of_rides else 0
     made, position = [], {}
-    for number, row in enumerate(query.batches(cursor, sorted(rides))):
+    for number, row in enumerate(_known_batches(cursor, rides).values()):
         id_, batch_id, operator, block, _, tx, settled_at, settled, refused, fares = row
         position[id_] = number
         facts = (hex_of(batch_id), operator, block, hex_of(tx), settled_at, settled, refused, fares)

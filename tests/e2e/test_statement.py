@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shlex
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from ledger.statement.csv_form import csv_tables
 from ledger.statement.formats import FORMATS
 from ledger.statement.model import Basis, Kind, Statement
 from ledger.statement.period import Period
-from scripts.statement import FORMS
+from scripts.statement import FORMS, cli
 from tests.contracts.story import HANGZHOU, HEFEI, NINGBO, XUZHOU
 from tests.e2e.test_scripts import REPOSITORY, Ended, Network
 from tests.support.small_world import MEMBERS, SmallWorld, small_world
@@ -120,6 +122,14 @@ def test_a_city_in_arrears_shows_them_and_their_payment(ledger: Ledger) -> None:
 
 def test_the_command_knows_every_form() -> None:
     assert set(FORMS) == set(FORMATS)
+
+
+def test_the_pages_commands_have_the_options_that_the_command_has() -> None:
+    lines = re.findall(r"^ape run statement (.*)$", (REPOSITORY / "docs/statements.md").read_text(), re.MULTILINE)
+    known = {option for parameter in cli.params for option in parameter.opts}
+    used = {word for line in lines for word in shlex.split(line) if word.startswith("--")}
+    assert len(lines) >= 3
+    assert used <= known
 
 
 def test_every_form_made_again_at_its_block_is_the_same_bytes(ledger: Ledger, network: Network, tmp_path: Path) -> None:

@@ -280,6 +280,17 @@ def test_a_ride_that_is_missing_makes_no_statement(basis: Basis) -> None:
         build_statement(index, HANGZHOU, NOVEMBER, basis)
 
 
+@pytest.mark.parametrize(
+    ("basis", "told"),
+    [(ACCRUAL, "expected batch 1 in the index"), (SETTLEMENT, r"closing balance: expected 10\.00, came 3\.00")],
+)
+def test_a_batch_that_is_missing_makes_no_statement(basis: Basis, told: str) -> None:
+    index = winter().index()
+    index.connection.execute("DELETE FROM batches WHERE id = 1")
+    with pytest.raises(BooksError, match=told):
+        build_statement(index, HANGZHOU, NOVEMBER, basis)
+
+
 def test_a_posting_that_is_one_fen_off_makes_no_statement() -> None:
     index = winter().index()
     index.connection.execute("UPDATE postings SET amount = amount + 1 WHERE kind = 'deposit' AND account = 'funds'")
