@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from consortium.deployments import deployment_path, write_deployment
-from demo.errors import DemoError
+from demo.errors import DemoError, NotReadyError
 from demo.year.making import SEED, make_plan, make_year, year_chain
 from demo.year.report import write_bank_book, write_report
 from demo.year.story import REPOSITORY, RIDES
@@ -49,12 +49,12 @@ def main(rides: int, seed: int, out: Path, deployment: str, port: int, serve: bo
                 chain.wait()
     except KeyboardInterrupt:
         console.print("ended")
+    except (NotReadyError, NetworkError, OSError) as error:
+        console.print(f"[red]error:[/red] {error}", soft_wrap=True)
+        sys.exit(2)
     except DemoError as error:
         console.print(f"[red]error:[/red] {error}", soft_wrap=True)
         sys.exit(1)
-    except (NetworkError, OSError) as error:
-        console.print(f"[red]error:[/red] {error}", soft_wrap=True)
-        sys.exit(2)
 
 
 def _progress(console: Console) -> Progress:

@@ -9,7 +9,7 @@ from web3.utils.address import get_create_address
 from consortium.abi import MANIFEST
 from consortium.calls import encode_constructor
 from consortium.deployments import DeployedContract, Deployment
-from demo.errors import DemoError
+from demo.errors import DemoError, NotReadyError
 from demo.year.membership import FOUNDED_AT
 from demo.year.node import Node
 from demo.year.signing import transaction
@@ -34,7 +34,8 @@ def found(node: Node, members: Sequence[Member], addresses: Mapping[str, str]) -
     """Deploys the contracts, with the founders.
 
     Raises:
-        DemoError: the contracts aren't compiled, or the chain isn't a new one.
+        NotReadyError: the contracts aren't compiled.
+        DemoError: the chain isn't a new one.
     """
     founders = [(it.code, it.name, it.file.admin, it.file.treasury) for it in members if it.founder]
     made = (
@@ -63,4 +64,4 @@ def _bytecode(name: str) -> str:
         types = json.loads(MANIFEST.read_text(encoding="utf-8"))["contractTypes"]
         return str(types[name]["deploymentBytecode"]["bytecode"])
     except (OSError, ValueError, KeyError) as error:
-        raise DemoError(f"expected compiled contracts in {MANIFEST}, came {error}: run `make compile`") from error
+        raise NotReadyError(f"expected compiled contracts in {MANIFEST}, came {error}: run `make compile`") from error

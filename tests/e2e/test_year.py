@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
@@ -101,6 +105,31 @@ def test_the_banks_book_has_every_deposit_and_withdrawal(year: YearWorld, index:
     )
     came = [(*row, bytes(reference).rstrip(b"\0").decode()) for *row, reference in rows.fetchall()]
     assert came == [(it.city, it.into, it.amount, it.reference) for it in year.made.plan.schedule.transfers]
+
+
+def test_the_command_makes_a_year_and_says_what_it_came_to(tmp_path: Path) -> None:
+    assert _run("--rides", "300", "--out", str(tmp_path)).returncode == 0
+    document = json.loads((tmp_path / "report.json").read_text())
+    assert (document["settled"], len(document["cities"])) == (300, 11)
+    assert {"planning", "playing", "signing, processor time", "node", "comparing", "all"} <= set(document["seconds"])
+    transfers = (tmp_path / "bank.csv").read_text().splitlines()[1:]
+    assert len(transfers) >= 11
+
+
+def test_a_port_that_is_taken_is_said_and_nothing_is_made(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = _run("--rides", "300", "--out", str(tmp_path), "--port", str(port))
+    assert done.returncode == 2
+    assert f"port {port} is taken" in done.stderr
+    assert not (tmp_path / "report.json").exists()
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "demo.year", "--deployment", "test-year", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
 
 def test_the_benchmarks_peer_reads_the_same_rides(year: YearWorld, tmp_path: Path) -> None:
