@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final, Protocol
@@ -22,7 +22,7 @@ from ledger.index.checking import Checks, SignatureChecker
 from ledger.index.posting import Clocks, Poster, corrected_rides
 from ledger.index.reading import Piece, Reader, Source
 from ledger.index.store import Index
-from ledger.index.writing import RECENT, Columns, cut_off, keep_blocks, replace_days, set_meta
+from ledger.index.writing import RECENT, Columns, Rows, cut_off, keep_blocks, replace_days, set_meta
 
 logger = logging.getLogger(__name__)
 
@@ -149,6 +149,7 @@ class _Run:
         processes: int | None,
     ) -> None:
         self.finished = False
+        self._cut = False
         self._index, self._chain, self._clocks, self._tell, self._processes = index, chain, clocks, tell, processes
         self._blocks = self._events = self._batches = self._rides = 0
         self._poster: Poster | None = None
@@ -173,6 +174,8 @@ class _Run:
         if base is None or base.number < self._target.number:
             self._first = self._chain.since if base is None else base.number + 1
             self._read()
+        elif base == self._target and self._cut:
+            self._write(Rows(), [base])
         self.finished = True
 
     # ------------------------------------------------------------ where to begin
@@ -195,6 +198,7 @@ class _Run:
         logger.warning("the chain was reorganised above block %d, the index had come to %d", above, head.number)
         with self._index.writing() as cursor:
             cut_off(cursor, above)
+        self._cut = True
         return base
 
     def _has(self, block: Head) -> bool:
@@ -250,13 +254,17 @@ class _Run:
             self._poster = Poster(query.books(cursor), query.last_batch(cursor), self._clocks)
         rows, rides = self._poster.post(piece, query.cases(cursor, corrected_rides(piece)))
         self._require_fresh_serials(rides, piece)
-        recent = self._recent() if piece.last == self._target else []
+        self._write(rows, [*piece.heads.values(), piece.last])
+        self._count(piece)
+
+    def _write(self, rows: Rows, heads: Sequence[Head]) -> None:
+        """Write rows and the blocks that they are of, the last of which is then the index's head."""
+        recent = self._recent() if heads[-1] == self._target else []
         if not self._has_target():
             raise ChainMovedError(f"block {self._target.number} was replaced while it was read: read again")
         with self._index.writing() as cursor:
             rows.insert(cursor)
-            keep_blocks(cursor, [*piece.heads.values(), *recent, piece.last])
-        self._count(piece)
+            keep_blocks(cursor, [*recent, *heads])
 
     def _recent(self) -> list[Head]:
         """The blocks up to the newest that are kept though nothing happened in them."""

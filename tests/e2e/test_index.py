@@ -1,0 +1,248 @@
+"""The index of a real chain: block by block or at once, killed and resumed, reorganised, always the same."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from web3 import Web3
+
+from interline.settlements import ChainLog
+from ledger.chain import Chain
+from ledger.errors import BooksError, LedgerError
+from ledger.index import checking
+from ledger.index.schema import TABLES
+from ledger.index.store import Index
+from ledger.index.sync import sync
+from ledger.recompute import recompute
+from tests.contracts.story import HANGZHOU, NANJING, SHANGHAI, XUZHOU
+from tests.support.small_world import SmallWorld, small_world
+
+_SYNC = """
+import sys
+from web3 import Web3
+from ledger.chain import Chain
+from ledger.index import reading
+from ledger.index.store import Index
+from ledger.index.sync import sync
+reading.PIECE_RIDES = 30
+with Index.open(sys.argv[1], write=True) as index:
+    print("begins", flush=True)
+    sync(index, Chain(Web3(Web3.HTTPProvider(sys.argv[2])), sys.argv[3]), processes=1)
+"""
+KILLS = 8
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[SmallWorld]:
+    with small_world() as made:
+        yield made
+
+
+@pytest.fixture
+def chain(world: SmallWorld) -> Chain:
+    """What anybody with a node sees."""
+    return Chain(Web3(Web3.HTTPProvider(world.url)), world.clearinghouse)
+
+
+@pytest.fixture
+def snapshot(world: SmallWorld) -> Iterator[None]:
+    """The chain is put back after the test."""
+    taken = rpc(world, "evm_snapshot")
+    yield
+    rpc(world, "evm_revert", taken)
+
+
+def rpc(world: SmallWorld, method: str, *given: Any) -> Any:
+    answer = Web3(Web3.HTTPProvider(world.url)).provider.make_request(method, list(given))  # type: ignore[arg-type]
+    assert "error" not in answer, answer
+    return answer["result"]
+
+
+def contents(index: Index) -> dict[str, list[tuple[object, ...]]]:
+    """All tables, each in an order of its own."""
+    cursor = index.cursor()
+    return {table: cursor.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall() for table in TABLES}
+
+
+def made_anew(chain: Chain) -> dict[str, list[tuple[object, ...]]]:
+    with Index.open(":memory:", write=True) as index:
+        sync(index, chain)
+        return contents(index)
+
+
+# ---------------------------------------------------------------- the same, however it came about
+
+
+def test_the_rides_of_three_weeks_make_what_the_contracts_say(chain: Chain, tmp_path: Path) -> None:
+    with Index.open(tmp_path / "index.duckdb", write=True) as index:
+        found = recompute(chain, index)
+        assert found.differences == ()
+        assert found.rides > 4_000
+        wrong = "SELECT block, place, city FROM postings GROUP BY block, place, city HAVING sum(amount) <> 0"
+        assert index.cursor().execute(wrong).fetchall() == []
+        per_city = "SELECT city, sum(amount)::BIGINT FROM postings WHERE account = 'funds' GROUP BY city"
+        assert dict(index.cursor().execute(per_city).fetchall()) == {
+            city.code: city.balance for city in found.balances.cities
+        }
+
+
+def test_in_steps_it_is_the_same_as_at_once(chain: Chain) -> None:
+    with Index.open(":memory:", write=True) as index:
+        for until in (1, 20, 21, 150, 151, chain.head.number):
+            sync(index, chain, until=until)
+            assert index.head().number == until
+        assert contents(index) == made_anew(chain)
+
+
+def test_a_new_batch_is_there_at_once(world: SmallWorld, chain: Chain, snapshot: None) -> None:
+    with Index.open(":memory:", write=True) as index:
+        sync(index, chain)
+        world.settle_some(XUZHOU, HANGZHOU, 3)
+        done = sync(index, chain)
+        assert (done.blocks, done.batches, done.rides) == (1, 1, 3)
+        assert contents(index) == made_anew(chain)
+
+
+def test_killed_at_any_moment_it_goes_on_where_it_was(world: SmallWorld, chain: Chain, tmp_path: Path) -> None:
+    path, moments = tmp_path / "index.duckdb", random.Random(4)
+    heads = []
+    for _ in range(KILLS):
+        _run(path, world, kill_after=moments.uniform(0.05, 0.6))
+        with Index.open(path, write=True) as index:
+            head = index.find_head()
+            heads.append(-1 if head is None else head.number)
+    assert heads == sorted(heads)
+    assert any(0 < head < chain.head.number for head in heads), heads
+    assert _run(path, world, kill_after=None) == 0
+    with Index.open(path, write=False) as index:
+        assert contents(index) == made_anew(chain)
+
+
+def _run(path: Path, world: SmallWorld, kill_after: float | None) -> int:
+    command = [sys.executable, "-c", _SYNC, str(path), world.url, world.clearinghouse]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begins\n"
+        if kill_after is not None:
+            time.sleep(kill_after)
+            process.kill()
+    return process.returncode
+
+
+# ---------------------------------------------------------------- reorganised blocks
+
+
+def test_blocks_that_were_replaced_are_read_again(world: SmallWorld, chain: Chain, snapshot: None) -> None:
+    with Index.open(":memory:", write=True) as index:
+        before = rpc(world, "evm_snapshot")
+        world.settle_some(XUZHOU, HANGZHOU, 3)
+        world.settle_some(NANJING, SHANGHAI, 2)
+        sync(index, chain)
+        rpc(world, "evm_revert", before)
+        world.settle_some(NANJING, SHANGHAI, 4)
+        sync(index, chain)
+        assert contents(index) == made_anew(chain)
+        assert recompute(Chain(Web3(Web3.HTTPProvider(world.url)), world.clearinghouse), index).differences == ()
+
+
+def test_blocks_that_were_taken_back_are_forgotten(world: SmallWorld, chain: Chain, snapshot: None) -> None:
+    with Index.open(":memory:", write=True) as index:
+        before = rpc(world, "evm_snapshot")
+        world.settle_some(XUZHOU, HANGZHOU, 3)
+        sync(index, chain)
+        rpc(world, "evm_revert", before)
+        sync(index, chain)
+        assert contents(index) == made_anew(chain)
+
+
+def test_after_a_reorganisation_it_is_as_if_made_anew() -> None:
+    with small_world() as world, Index.open(":memory:", write=True) as index:  # anvil can't take a reorg back
+        chain = Chain(Web3(Web3.HTTPProvider(world.url)), world.clearinghouse)
+        sync(index, chain)
+        for depth in (1, 3, 20):
+            rpc(world, "anvil_reorg", depth, [])
+            assert sync(index, chain).blocks == depth
+            assert contents(index) == made_anew(chain)
+
+
+# ---------------------------------------------------------------- a node that lies
+
+
+class Liar:
+    """A node that changes a byte of a transaction, or leaves out what one transaction told."""
+
+    def __init__(self, chain: Chain, *, spoil: int | None = None, without: bytes = b"") -> None:
+        self._chain, self._spoil, self._without = chain, spoil, without
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._chain, name)
+
+    def logs(self, first: int, last: int) -> list[ChainLog]:
+        return [log for log in self._chain.logs(first, last) if log.tx != self._without]
+
+    def inputs(self, txs: Sequence[bytes]) -> list[bytes]:
+        found = self._chain.inputs(txs)
+        at = self._spoil
+        if at is None:
+            return found
+        return [data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] for data in found]
+
+
+@pytest.fixture
+def indexed(chain: Chain) -> Iterator[Index]:
+    with Index.open(":memory:", write=True) as index:
+        sync(index, chain)
+        yield index
+
+
+def test_of_a_batch_that_a_node_changed_nothing_is_kept(
+    world: SmallWorld, chain: Chain, indexed: Index, snapshot: None
+) -> None:
+    before = contents(indexed)
+    batch = world.settle_some(XUZHOU, HANGZHOU, 3)
+    with pytest.raises(Exception, match=f"batch 0x{batch.batch.id.hex()}"):
+        sync(indexed, Liar(chain, spoil=300))
+    assert contents(indexed) == before
+    sync(indexed, chain)
+    assert contents(indexed) == made_anew(chain)
+
+
+def test_a_batch_that_a_node_leaves_out_is_missed(
+    world: SmallWorld, chain: Chain, indexed: Index, snapshot: None
+) -> None:
+    cursor = indexed.cursor()
+    [[tx]] = cursor.execute("SELECT tx FROM batches WHERE id = (SELECT min(batch) FROM refunds)").fetchall()
+    with Index.open(":memory:", write=True) as other, pytest.raises(BooksError, match="expected"):
+        sync(other, Liar(chain, without=bytes(tx)))
+
+
+def test_a_bad_signature_is_found_by_other_processes_too(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(checking, "FEW", 10)
+    logs = chain.logs
+
+    def without_keys(first: int, last: int) -> list[ChainLog]:
+        added = Web3.keccak(text="IssuerKeyAdded(uint16,uint8,address,uint40,uint40)")
+        told = logs(first, last)
+        last_key = [log for log in told if log.topics[0] == bytes(added)][-1]
+        return [log for log in told if log is not last_key]
+
+    monkeypatch.setattr(chain, "logs", without_keys)
+    with Index.open(tmp_path / "index.duckdb", write=True) as index:
+        with pytest.raises(BooksError, match=r"batch 0x[0-9a-f]{64}, .*ride \d+: expected a ticket signed by issuer"):
+            sync(index, chain, processes=2)
+        assert index.find_head() is None
+
+
+def test_a_node_that_does_not_answer_is_said_so(tmp_path: Path, chain: Chain) -> None:
+    chain._web3.provider.endpoint_uri = "http://127.0.0.1:9"  # type: ignore[attr-defined]
+    with Index.open(":memory:", write=True) as index, pytest.raises(LedgerError, match="expected the node's answer"):
+        sync(index, chain)
