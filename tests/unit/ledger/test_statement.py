@@ -1,5 +1,6 @@
 """Statements of a winter that was added up by hand (winter.py), on both bases."""
 
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -8,6 +9,7 @@ from interline.operating_day import OperatingDay
 from interline.signatures import to_checksum
 from ledger.errors import BooksError, PeriodError, UnknownCityError
 from ledger.head import Head
+from ledger.index.schema import TABLES
 from ledger.statement.build import build_statement
 from ledger.statement.model import Account, Basis, Kind, Line, Statement, Timing
 from ledger.statement.period import Period
@@ -16,6 +18,7 @@ from tests.support.ledger_story import HANGZHOU, NINGBO, SHANGHAI, XUZHOU, Story
 from tests.support.winter import winter
 
 NOVEMBER, DECEMBER, JANUARY = (Period.parse(text) for text in ("2019-11", "2019-12", "2020-01"))
+NOVEMBER_AND_DECEMBER = Period.between("2019-11-01", "2019-12-31")
 ACCRUAL, SETTLEMENT = Basis.ACCRUAL, Basis.SETTLEMENT
 
 
@@ -258,6 +261,65 @@ def test_a_block_without_events_needs_a_node_that_knows_it() -> None:
         build_statement(index, SHANGHAI, DECEMBER, ACCRUAL, block=15)
     block = Head(15, "0x" + "ab" * 32, moment("2020-01-02 09:00"))
     assert build_statement(index, SHANGHAI, DECEMBER, ACCRUAL, block=block).block_hash == "0x" + "ab" * 32
+
+
+# ---- edges of a period
+
+
+def edges() -> Story:
+    """Rides on the first day and settled in the very second of the period's end; a dispute over the year's end."""
+    story = Story({SHANGHAI: "Shanghai", HANGZHOU: "Hangzhou"}, at="2019-11-01 09:00")
+    story.deposit(HANGZHOU, 5000, "ICBC 1", at="2019-11-02 10:00")
+    story.settle(SHANGHAI, [Trip(HANGZHOU, 200, "2019-12-01 05:00")], at="2019-12-01 06:00")
+    (asked,) = story.settle(SHANGHAI, [Trip(HANGZHOU, 500, "2019-12-02 09:00")], at="2019-12-02 10:00")
+    story.refund(asked, 100, at="2019-12-03 09:00")
+    story.dispute(asked, at="2019-12-04 09:00")
+    story.refund(asked, 50, at="2019-12-05 09:00")
+    story.settle(SHANGHAI, [Trip(HANGZHOU, 300, "2019-12-31 10:00")], at="2020-01-01 04:00")
+    story.answer(asked, at="2020-01-02 09:00")
+    story.refund(asked, 10, at="2020-01-03 09:00")
+    return story
+
+
+def test_a_ride_of_the_first_day_is_not_late() -> None:
+    statement = build_statement(edges().index(), SHANGHAI, DECEMBER, SETTLEMENT)
+    assert line_of(statement, Kind.RIDES_CARRIED, "12-01").late == 0
+
+
+def test_what_settles_in_the_second_of_the_end_is_late() -> None:
+    index = edges().index()
+    assert line_of(build_statement(index, SHANGHAI, DECEMBER, ACCRUAL), Kind.RIDES_CARRIED, "12-31").late == 1
+    assert line_of(build_statement(index, SHANGHAI, JANUARY, SETTLEMENT), Kind.RIDES_CARRIED, "01-01").late == 1
+    days = [line.day for line in build_statement(index, SHANGHAI, DECEMBER, SETTLEMENT).lines]
+    assert date(2019, 12, 31) not in days
+
+
+def test_a_dispute_hangs_over_the_end_with_what_was_left_then() -> None:
+    index = edges().index()
+    (dispute,) = build_statement(index, SHANGHAI, DECEMBER, ACCRUAL).disputes
+    assert dispute.amount == 350  # 500, less 100 before it was opened and 50 after
+    january = build_statement(index, SHANGHAI, JANUARY, ACCRUAL)
+    assert not january.disputes
+    (fee,) = january.entries_of(line_of(january, Kind.FEE_EARNED, "01-02"))
+    (refund,) = january.entries_of(line_of(january, Kind.REFUND_GIVEN, "01-03"))
+    assert fee.ride is not None
+    assert refund.ride is not None
+    assert (fee.ride.refunded_before, refund.ride.refunded_before) == (150, 150)
+
+
+@pytest.mark.parametrize("make", [winter, edges])
+def test_an_older_block_shows_nothing_of_what_came_after(make: Callable[[], Story]) -> None:
+    story = make()
+    whole = story.index()
+    for block in range(story.block, 4, -1):
+        cut = make().index()
+        for table in TABLES.keys() - {"meta", "blocks"}:
+            cut.connection.execute(f"DELETE FROM {table} WHERE block > ?", [block])
+        cut.connection.execute("DELETE FROM blocks WHERE number > ?", [block])
+        for basis in Basis:
+            for city in (SHANGHAI, HANGZHOU):
+                older = build_statement(whole, city, NOVEMBER_AND_DECEMBER, basis, block=block)
+                assert older == build_statement(cut, city, NOVEMBER_AND_DECEMBER, basis)
 
 
 # ---- books that don't add up
