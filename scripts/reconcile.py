@@ -9,6 +9,7 @@ from consortium.command import NOT_YET, Answer, ChainCommand, common_options
 
 @click.command(cls=ChainCommand, short_help="Hold the books against the contracts, and against a city's own records")
 @click.argument("city", required=False)
+@click.option("--quick", is_flag=True, help="Take the index's word for what happened: leave its audit out.")
 @click.option(
     "--index",
     "index_file",
@@ -24,9 +25,10 @@ from consortium.command import NOT_YET, Answer, ChainCommand, common_options
     help="The city files: their tariffs, and when days begin.",
 )
 @common_options
-def cli(chain, path, city, index_file, folder):
+def cli(chain, path, city, quick, index_file, folder):
     """Compare every balance, made from all rides and events since the first block, with the contracts.
 
+    Then every row of the index is held against the chain's events, and every ride's signature checked again.
     Each difference is listed with its cause and what to do; see docs/reconciliation.md.
 
     Exit status: 0 nothing differs, 1 something does, 2 can't work.
@@ -40,7 +42,7 @@ def cli(chain, path, city, index_file, folder):
     deployment = require_deployment(path)
     require_on_chain(chain, deployment)
     found = reconcile(
-        Wish(city),
+        Wish(city, quick),
         Chain(chain.web3, deployment.address("Clearinghouse")),
         index_path(path.stem, index_file),
         folder,

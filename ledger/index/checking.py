@@ -6,7 +6,7 @@ Each is checked as the chain does: the signer is recovered and compared with the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -68,7 +68,7 @@ class SignatureChecker:
             if rides <= FEW or self._processes == 1:
                 return Checks(self._domain, batches, [])
             self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"))
-        futures = [self._pool.submit(find_bad_signature, self._domain, piece) for piece in _pieces(batches)]
+        futures = [self._pool.submit(find_bad_signatures, self._domain, piece) for piece in _pieces(batches)]
         return Checks(self._domain, batches, futures)
 
 
@@ -78,7 +78,7 @@ class Checks:
 
     domain: Domain
     batches: Sequence[SignedBatch]
-    futures: Sequence[Future[str | None]]
+    futures: Sequence[Future[list[BadSignature]]]
 
     def finish(self) -> None:
         """Wait until all are done.
@@ -86,35 +86,49 @@ class Checks:
         Raises:
             BooksError: a signature is not that of the key that is registered; names the batch and the ride.
         """
-        outcomes: Iterable[str | None] = (future.result() for future in self.futures)
+        for bad in self.bad():
+            raise BooksError(str(bad))
+
+    def bad(self) -> Iterator[BadSignature]:
+        """Wait for all, and name each signature that isn't right."""
         if not self.futures:
-            outcomes = [find_bad_signature(self.domain, self.batches)]
-        for problem in outcomes:
-            if problem is not None:
-                raise BooksError(problem)
+            yield from find_bad_signatures(self.domain, self.batches)
+        for future in self.futures:
+            yield from future.result()
 
 
-def find_bad_signature(domain: Domain, batches: Sequence[SignedBatch]) -> str | None:
-    """What is wrong with the first batch or ride whose signature isn't right; None where all are."""
-    for batch in batches:
-        problem = _submitter_problem(domain, batch) or _issuer_problem(domain, batch)
-        if problem is not None:
-            return f"{batch.name}{problem}"
-    return None
+@dataclass(frozen=True, slots=True)
+class BadSignature:
+    """A signature that isn't right: a submitter's of a batch, or the issuer's of the ride at `index`."""
+
+    name: str
+    batch_id: bytes
+    index: int | None
+    expected: str
+    came: str
+
+    def __str__(self) -> str:
+        ride = "" if self.index is None else f", ride {self.index}"
+        return f"{self.name}{ride}: expected {self.expected}, came {self.came}"
 
 
-def _submitter_problem(domain: Domain, batch: SignedBatch) -> str | None:
+def find_bad_signatures(domain: Domain, batches: Sequence[SignedBatch]) -> list[BadSignature]:
+    """The signatures of these batches and their rides that aren't right."""
+    return [bad for batch in batches for bad in (*_bad_submitter(domain, batch), *_bad_issuers(domain, batch))]
+
+
+def _bad_submitter(domain: Domain, batch: SignedBatch) -> Iterator[BadSignature]:
     if batch.signature is None:
-        return None
+        return
     operator = int.from_bytes(batch.data[:2], "big")
     signer = recover_address(batch_digest(domain, operator, batch.batch_id), batch.signature)
-    if signer in batch.submitters:
-        return None
-    came = "none that anybody made" if signer is None else f"one by 0x{signer.hex()}"
-    return f": expected a submitter's signature of operator {operator}, came {came}"
+    if signer not in batch.submitters:
+        came = "none that anybody made" if signer is None else f"one by 0x{signer.hex()}"
+        expected = f"a submitter's signature of operator {operator}"
+        yield BadSignature(batch.name, batch.batch_id, None, expected, came)
 
 
-def _issuer_problem(domain: Domain, batch: SignedBatch) -> str | None:
+def _bad_issuers(domain: Domain, batch: SignedBatch) -> Iterator[BadSignature]:
     arrays = decode_batch(batch.data)
     keys = {(issuer, key_id): address for issuer, key_id, address in batch.keys}
     settled = np.ones(len(arrays.rides), bool)
@@ -145,8 +159,8 @@ def _issuer_problem(domain: Domain, batch: SignedBatch) -> str | None:
         )
         expected = keys.get((issuer, key_id))
         if expected is None or recover_address(digest, signature) != expected:
-            return f", ride {index}: expected a ticket signed by issuer {issuer}'s key {key_id}, came another"
-    return None
+            expected_signer = f"a ticket signed by issuer {issuer}'s key {key_id}"
+            yield BadSignature(batch.name, batch.batch_id, index, expected_signer, "another")
 
 
 def _pieces(batches: Sequence[SignedBatch]) -> Iterable[list[SignedBatch]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +18,19 @@ from interline.errors import MalformedError, SettlementError
 from interline.hashing import keccak256
 from interline.settlements import SETTLE, ChainLog, Settlement, batch_bytes, read_settlements
 from interline.signatures import SIGNATURE_BYTES, to_checksum
-from ledger.errors import BooksError, ChainMovedError
+from ledger.errors import BooksError, ChainMovedError, TooMuchError
 from ledger.head import Head
 from ledger.index.checking import SignedBatch
 from ledger.index.decode import BatchArrays, decode_batch
 
+logger = logging.getLogger(__name__)
+
 PIECE_RIDES: Final = 20_000
 """Rides that are read, checked and written together, about."""
+_RANGE: Final = 1_000
+"""Blocks whose events are asked for at once, to begin with."""
+_MOST: Final = 10_000
+_MANY: Final = 20_000  # events at once: enough for their blocks to be asked for in good lots, and a few MB
 _WORD: Final = 32
 
 
@@ -199,6 +206,23 @@ class Reader:
         self._source = source
         self._keys = keys
         self._decoder = EventDecoder(source.contracts)
+
+    def through(self, first: int, last: int) -> Iterator[Piece]:
+        """As `pieces`, of as many blocks as you like: the source is asked for as much at once as it can give."""
+        length = _RANGE
+        while first <= last:
+            until = min(first + length - 1, last)
+            events = 0
+            try:
+                for piece in self.pieces(first, until):
+                    events += len(piece.events)
+                    yield piece
+            except TooMuchError as error:
+                logger.info("%s", error)
+                length = max((until - first + 1) // 2, 1)
+                continue
+            length = max(length // 2, 1) if events > _MANY else min(length * 2, _MOST)
+            first = until + 1
 
     def pieces(self, first: int, last: int) -> Iterator[Piece]:
         """What happened in a range of blocks, as pieces of so many blocks that their rides fit into memory.

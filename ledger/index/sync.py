@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final, Protocol
 
 from interline.cities import CityFile
 from interline.domain import Domain
-from ledger.errors import BooksError, ChainMovedError, TooMuchError
+from ledger.errors import BooksError, ChainMovedError
 from ledger.head import Head
 from ledger.index import query
 from ledger.index.checking import Checks, SignatureChecker
@@ -26,10 +26,6 @@ from ledger.index.writing import RECENT, Columns, Rows, cut_off, keep_blocks, re
 
 logger = logging.getLogger(__name__)
 
-_RANGE: Final = 1_000
-"""Blocks whose events are asked for at once, to begin with."""
-_MOST: Final = 10_000
-_MANY: Final = 20_000  # events at once: enough for their blocks to be asked for in good lots, and a few MB
 _ATTEMPTS: Final = 20  # while the chain moves
 
 
@@ -222,29 +218,13 @@ class _Run:
         reader = Reader(self._chain, query.keys(cursor))
         with SignatureChecker(domain, self._processes) as checker:
             under_way: tuple[Piece, Checks] | None = None
-            for piece in self._pieces(reader):
+            for piece in reader.through(self._first, self._target.number):
                 checks = checker.start(piece.signed)
                 if under_way is not None:
                     self._finish(*under_way)
                 under_way = piece, checks
             assert under_way is not None
             self._finish(*under_way)
-
-    def _pieces(self, reader: Reader) -> Iterator[Piece]:
-        first, length = self._first, _RANGE
-        while first <= self._target.number:
-            last = min(first + length - 1, self._target.number)
-            events = 0
-            try:
-                for piece in reader.pieces(first, last):
-                    events += len(piece.events)
-                    yield piece
-            except TooMuchError as error:
-                logger.info("%s", error)
-                length = max((last - first + 1) // 2, 1)
-                continue
-            length = max(length // 2, 1) if events > _MANY else min(length * 2, _MOST)
-            first = last + 1
 
     def _finish(self, piece: Piece, checks: Checks) -> None:
         """Wait for the signatures of a piece, post it, and write it."""

@@ -12,6 +12,7 @@ from ledger.chain import Chain
 from ledger.index import query
 from ledger.index.store import Index
 from ledger.index.sync import sync
+from ledger.reconcile.audit import check_index
 from ledger.reconcile.contracts import check_contracts
 from ledger.reconcile.findings import Result
 from ledger.reconcile.table import findings_table
@@ -22,6 +23,8 @@ class Wish:
     """What somebody asked for on the command line."""
 
     city: str | None = None
+    quick: bool = False
+    """Leave the audit of the index out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +75,6 @@ def reconcile(
         sync(index, chain, files, tell=tell, until=chain.head.number)
         chain.require_same_block()
         results = [check_contracts(query.books(index.cursor(), chain.head.number), balances, chain)]
+        if not wish.quick:
+            results.append(check_index(index, chain, files, tell=tell))
     return Reconciled(chain.head.number, chain.head.hash, tuple(results))

@@ -1,0 +1,112 @@
+"""What reconciliation asks the index: all of its SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from duckdb import DuckDBPyConnection
+
+from ledger.head import Head
+from ledger.index.schema import TABLES
+from ledger.index.writing import COLUMNS, CUT, Rows
+
+Row = tuple[Any, ...]
+_EXPECTED: Final = "expected"  # the name of the tables in memory that hold what should be there
+
+
+# ---------------------------------------------------------------- rows that should be there, and rows that are
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """Rows of a table that should be there and aren't, and rows that are there and shouldn't be."""
+
+    table: str
+    missing: list[Row]
+    surplus: list[Row]
+
+
+class Expected:
+    """The rows that should be in the index, a piece at a time. Its cursor writes into memory, and reads the index."""
+
+    def __init__(self, cursor: DuckDBPyConnection, name: str) -> None:
+        self._cursor = cursor
+        self._name = '"' + name.replace('"', '""') + '"'
+
+    def compare(self, rows: Rows, above: int, until: int) -> Iterator[Deviation]:
+        """Hold the index's rows of the blocks above one, up to another, against those that should be there."""
+        for table in CUT:
+            self._cursor.execute(f"TRUNCATE {_EXPECTED}.main.{table}")
+        rows.insert(self._cursor)
+        for table in CUT:
+            ours = f"FROM {_EXPECTED}.main.{table}"
+            theirs = f"FROM {self._name}.main.{table} WHERE block > $above AND block <= $until"
+            span = {"above": above, "until": until}
+            missing = self._cursor.execute(f"({ours}) EXCEPT ALL ({theirs})", span).fetchall()
+            surplus = self._cursor.execute(f"({theirs}) EXCEPT ALL ({ours})", span).fetchall()
+            if missing or surplus:
+                yield Deviation(table, sorted(map(_plain, missing), key=repr), sorted(map(_plain, surplus), key=repr))
+
+    def has(self, table: str, row: Row) -> bool:
+        """Whether that row should be there (in the piece that was compared last)."""
+        same = " AND ".join(f'"{name}" IS NOT DISTINCT FROM ?' for name in COLUMNS[table])
+        found = self._cursor.execute(f"SELECT 1 FROM {_EXPECTED}.main.{table} WHERE {same} LIMIT 1", list(row))
+        return found.fetchone() is not None
+
+
+@contextmanager
+def expected_rows(cursor: DuckDBPyConnection) -> Iterator[Expected]:
+    """Room for what should be there, in memory; the index itself isn't written to."""
+    row = cursor.execute("SELECT current_database()").fetchone()
+    assert row is not None
+    cursor.execute(f"ATTACH ':memory:' AS {_EXPECTED}")
+    try:
+        cursor.execute(f"USE {_EXPECTED}")
+        for table in CUT:
+            cursor.execute(f"CREATE TABLE {table} ({TABLES[table]})")
+        yield Expected(cursor, str(row[0]))
+    finally:
+        name = str(row[0]).replace('"', '""')
+        cursor.execute(f'USE "{name}"')
+        cursor.execute(f"DETACH {_EXPECTED}")
+
+
+def _plain(row: Row) -> Row:
+    return tuple(bytes(value) if isinstance(value, bytearray | memoryview) else value for value in row)
+
+
+# ---------------------------------------------------------------- blocks, batches, serials
+
+
+def blocks(cursor: DuckDBPyConnection) -> list[Head]:
+    """Every block that is kept, ascending."""
+    rows = cursor.execute("SELECT number, hash, time FROM blocks ORDER BY number").fetchall()
+    return [Head(number, f"0x{hash_.hex()}", time) for number, hash_, time in rows]
+
+
+def batches_of(cursor: DuckDBPyConnection, txs: Sequence[bytes]) -> dict[tuple[bytes, bytes], bytes]:
+    """The bytes that the index has of the batches which some transactions settled, by (transaction, batch id)."""
+    rows = cursor.execute(
+        "SELECT tx, batch_id, data FROM batches WHERE tx IN (SELECT unnest($txs::BLOB[]))", {"txs": list(txs)}
+    ).fetchall()
+    return {(bytes(tx), bytes(batch_id)): bytes(data) for tx, batch_id, data in rows}
+
+
+def serials_in_two_batches(cursor: DuckDBPyConnection, most: int) -> list[tuple[int, int, int, int, int, int, int]]:
+    """(issuer, operator, serial, batch, index, other batch, its index) of tickets that settled in several batches."""
+    rows: list[tuple[int, int, int, int, int, int, int]] = cursor.execute(
+        """
+        WITH twice AS (
+            SELECT issuer, operator, serial FROM rides GROUP BY ALL HAVING count(DISTINCT batch) > 1
+        )
+        SELECT issuer, operator, serial, min(batch), arg_min(index, batch), max(batch),
+            arg_max(index, batch)
+        FROM rides JOIN twice USING (issuer, operator, serial)
+        GROUP BY issuer, operator, serial ORDER BY issuer, operator, serial LIMIT ?
+        """,
+        [most],
+    ).fetchall()
+    return rows
