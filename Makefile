@@ -17,13 +17,13 @@ FORGE_DIR = $$(echo $(CURDIR)/node_modules/@foundry-rs/forge-*/bin)
 FORGE = $(FORGE_DIR)/forge
 SEED ?= 0x1
 
-.PHONY: help setup tools lock demo year test test-crash test-browser test-gate test-office lint format compile abi chain bench clean \
+.PHONY: help setup tools lock demo year test test-crash test-browser screenshots test-gate test-office lint format compile abi chain bench clean \
   invariants symbolic slither mutants gas-snapshot gas-snapshot-update
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: .venv/.ready node_modules/.ready ## Install everything into .venv and node_modules (quick the second time)
+setup: .venv/.ready node_modules/.ready ledger/pages/static/vendor/echarts.min.js ## Install everything into .venv and node_modules (quick the second time)
 
 .venv/.installed: requirements/dev.lock
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11, 3.12 or 3.13 on the PATH, found none; install one, or name it: make setup PYTHON=…"; exit 2; }
@@ -64,6 +64,10 @@ tools: ## Install what isn't on PyPI or npm: Chromium, LibreOffice Calc, a Chine
 	$$root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$root apt-get install -y -qq --no-install-recommends $$missing >/dev/null || \
 	  { echo "expected apt-get, as root or by sudo without a password, to install$$missing; it did not. Install them by hand: sudo apt-get install$$missing"; exit 2; }
 
+# The pages' charts come from the pages' own server.
+ledger/pages/static/vendor/echarts.min.js: node_modules/.ready
+	@mkdir -p $(@D) && cp node_modules/echarts/dist/echarts.min.js $@
+
 lock: ## Write the lock files anew from pyproject.toml and package.json (needs uv; LOCK_FLAGS=--upgrade)
 	@$(LOCK) --extra consortium --extra ledger --extra dev --override requirements/overrides.txt pyproject.toml -o requirements/dev.lock
 	@$(LOCK) --constraint requirements/dev.lock pyproject.toml -o requirements/gate.lock
@@ -71,7 +75,7 @@ lock: ## Write the lock files anew from pyproject.toml and package.json (needs u
 	@npm install --package-lock-only --no-audit --no-fund
 
 # --force: ape doesn't see that a contract changed where only a library did.
-.build/.ready: .venv/.ready node_modules/.ready $(shell find contracts -name '*.sol') ape-config.yaml
+.build/.ready: .venv/.ready node_modules/.ready ledger/pages/static/vendor/echarts.min.js $(shell find contracts -name '*.sol') ape-config.yaml
 	@$(BIN)/ape compile --force
 	@mkdir -p .build && touch $@
 
@@ -91,6 +95,9 @@ test-crash: .build/.ready ## Kill gates and submitters at random moments, at lea
 
 test-browser: .build/.ready ## The pages in headless Chromium (make tools installs it)
 	@$(BIN)/pytest -m browser
+
+screenshots: .build/.ready ## Every page, desktop and phone, in both languages, into docs/images/pages
+	@$(BIN)/python -m tests.browser.screenshots
 
 test-gate: ## Install the gate without ape, from requirements/gate.lock, and start it
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11, 3.12 or 3.13 on the PATH"; exit 2; }

@@ -26,7 +26,7 @@ from tests.support.small_world import small_world
 OUT: Final = REPOSITORY / "docs" / "images" / "pages"
 _DRAWN: Final = 800
 """Milliseconds in which the charts are drawn."""
-COLOURS: Final = 128
+COLOURS: Final = 255
 TALLEST: Final = {"desktop": 2_400, "phone": 3_200}
 """Pixels of a page that a picture shows, from its top."""
 

@@ -63,7 +63,8 @@ def test_each_form_is_what_the_statement_code_makes(
     with visitor.visit(f"/en/cities/{NINGBO.code}") as visit:
         name, came = download(visit.page, basis, form)
     block = int(re.search(r"block-(\d+)", name)[1])  # type: ignore[index]
-    expected = build_statement(index, NINGBO.code, Period.parse(MONTH), basis, block=block)
+    files = load_cities(REPOSITORY / "cities")
+    expected = build_statement(index, NINGBO.code, Period.parse(MONTH), basis, block=block, cities=files)
     assert name == file_name(expected, FORMATS[form])
     assert came == FORMATS[form].write(expected)
 

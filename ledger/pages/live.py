@@ -1,0 +1,107 @@
+"""Following the chain in a thread: what the pages show is never older than a moment, or it is said since when."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from interline.cities import CityFile
+from interline.errors import InterlineError
+from ledger.chain import Chain
+from ledger.errors import BooksError, LedgerError
+from ledger.index.store import Index
+from ledger.index.sync import sync
+
+logger = logging.getLogger(__name__)
+
+INTERVAL: Final = 0.25
+"""Seconds between two questions to the node."""
+
+
+class State(StrEnum):
+    """How the pages stand to the chain."""
+
+    LIVE = "live"
+    READING = "reading"
+    """It is catching up: what is shown is an older block's."""
+    LOST = "lost"
+    """The node doesn't answer."""
+    WRONG = "wrong"
+    """What the node says doesn't add up: nothing of it is taken over."""
+    ARCHIVE = "archive"
+    """No chain is followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How it stands now, and the number of the newest block in the index."""
+
+    state: State
+    head: int
+    problem: str = ""
+    """What the node or the books said, for people; empty where all is well."""
+
+
+class Follower:
+    """Keeps an index up to date, from `start` to `stop`.
+
+    Args:
+        index: open to write.
+        connect: makes the chain; asked again until it answers. None follows no chain.
+        cities: their files.
+    """
+
+    def __init__(self, index: Index, connect: Callable[[], Chain] | None, cities: Iterable[CityFile]) -> None:
+        self._index, self._connect, self._cities = index, connect, tuple(cities)
+        head = index.find_head()
+        self._standing = Standing(State.ARCHIVE if connect is None else State.READING, head.number if head else 0)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands now."""
+        return self._standing
+
+    def start(self) -> None:
+        """Begin to follow."""
+        if self._connect is not None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End, when what is under way is written."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        assert self._connect is not None
+        chain: Chain | None = None
+        while not self._stopped.wait(INTERVAL):
+            try:
+                chain = chain or self._connect()
+                sync(self._index, chain, self._cities, tell=self._tell)
+                self._stand(State.LIVE)
+            except (BooksError, InterlineError) as error:
+                self._stand(State.WRONG, str(error))
+                time.sleep(INTERVAL * 4)
+            except LedgerError as error:
+                chain = None
+                self._stand(State.LOST, str(error))
+
+    def _tell(self, line: str) -> None:
+        logger.info("%s", line)
+        self._stand(State.READING)
+
+    def _stand(self, state: State, problem: str = "") -> None:
+        if state is not self._standing.state:
+            logger.log(
+                logging.INFO if state in (State.LIVE, State.READING) else logging.WARNING, "%s %s", state, problem
+            )
+        head = self._index.find_head()
+        self._standing = Standing(state, head.number if head else 0, problem)

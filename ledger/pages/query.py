@@ -1,0 +1,351 @@
+"""What the pages ask the index: all of this subpackage's SQL, with parameters."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+from duckdb import DuckDBPyConnection
+
+from ledger.pages.errors import NoSuchPageError
+
+LATEST_BATCHES: Final = 20
+LATEST_TRANSFERS: Final = 20
+_ONE_PAGE: Final = 1_000
+"""The most rides that a batch has: protocol section 5."""
+
+
+@dataclass(slots=True)
+class Account:
+    """What a city has now, fen."""
+
+    balance: int = 0
+    due: int = 0
+    """Arrears that others owe it."""
+    owed: int = 0
+    """Arrears that it owes, not negative."""
+
+    @property
+    def position(self) -> int:
+        """As position() of the contract."""
+        return self.balance + self.due - self.owed
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """An operating day's rides: how many ended on it, and their fares, fen."""
+
+    day: date
+    rides: int
+    fares: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A batch in a list. Times in Unix seconds, amounts in fen."""
+
+    batch_id: str
+    operator: int
+    block: int
+    tx: str
+    settled_at: int
+    settled: int
+    refused: int
+    fares: int
+    number: int
+    """In the index."""
+
+
+@dataclass(frozen=True, slots=True)
+class RideRow:
+    """A ride of a batch. Neither its ticket's serial nor its rider is read."""
+
+    index: int
+    issuer: int
+    operator: int
+    entry_station: int
+    exit_station: int
+    entered_at: int
+    exited_at: int
+    exit_day: date
+    fare: int
+    refunded: int
+    dispute: str
+    """none, open, upheld, refunded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Something that happened to a ride after its settlement. `kind` is disputed, upheld or refunded."""
+
+    time: int
+    block: int
+    tx: str
+    kind: str
+    amount: int
+    cause: int = 0
+    """Of a refund, as in IRefunds."""
+    until: int = 0
+    """Of a dispute: the last second for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A deposit or a withdrawal."""
+
+    time: int
+    block: int
+    tx: str
+    kind: str
+    amount: int
+    reference: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDispute:
+    """A dispute that waits for its answer."""
+
+    batch_id: str
+    index: int
+    issuer: int
+    operator: int
+    amount: int
+    until: int
+
+
+@dataclass(slots=True)
+class Member:
+    """A city as the registry has it. `status` is active, suspended or left."""
+
+    code: int
+    name: str
+    since: int
+    """Unix seconds of its admission."""
+    status: str = "active"
+
+
+@dataclass(slots=True)
+class Proposal:
+    """A vote. Times in Unix seconds, 0 where there is none."""
+
+    number: int
+    proposer: int
+    target: str
+    data: str
+    time: int
+    votes: set[int] = field(default_factory=set)
+    executable_from: int = 0
+    executed_at: int = 0
+
+
+def accounts(cursor: DuckDBPyConnection) -> dict[int, Account]:
+    """Each city's, by its code."""
+    rows = cursor.execute(
+        """
+        SELECT city, account, sum(amount)::BIGINT FROM postings
+        WHERE account IN ('funds', 'due', 'owed') GROUP BY city, account
+        """
+    ).fetchall()
+    found: dict[int, Account] = {}
+    for city, account, amount in rows:
+        one = found.setdefault(city, Account())
+        if account == "funds":
+            one.balance = amount
+        elif account == "due":
+            one.due = amount
+        else:
+            one.owed = -amount
+    return found
+
+
+def arrears(cursor: DuckDBPyConnection) -> dict[tuple[int, int], int]:
+    """What is owed now, fen, by (debtor, creditor)."""
+    rows = cursor.execute(
+        """
+        SELECT city, other, -sum(amount)::BIGINT FROM postings WHERE account = 'owed'
+        GROUP BY city, other HAVING sum(amount) <> 0 ORDER BY city, other
+        """
+    ).fetchall()
+    return {(debtor, creditor): amount for debtor, creditor, amount in rows}
+
+
+def fares(cursor: DuckDBPyConnection) -> dict[tuple[int, int], tuple[int, int]]:
+    """(rides, fares in fen) that settled, by (issuer, operator)."""
+    rows = cursor.execute(
+        "SELECT issuer, operator, sum(rides)::BIGINT, sum(fares)::BIGINT FROM pairs GROUP BY issuer, operator"
+    ).fetchall()
+    return {(issuer, operator): (rides, amount) for issuer, operator, rides, amount in rows}
+
+
+def days(cursor: DuckDBPyConnection, city: int | None = None) -> list[Day]:
+    """Rides by the operating day of their exit; those that a city carried, if one is given."""
+    rows = cursor.execute(
+        """
+        SELECT exit_day, count(*), sum(fare)::BIGINT FROM rides
+        WHERE $city IS NULL OR operator = $city GROUP BY exit_day ORDER BY exit_day
+        """,
+        {"city": city},
+    ).fetchall()
+    return [Day(*row) for row in rows]
+
+
+_BATCH: Final = """
+    SELECT '0x' || lower(hex(batch_id)), operator, block, '0x' || lower(hex(tx)), settled_at, settled, refused, fares,
+        id
+    FROM batches
+"""
+
+
+def latest_batches(cursor: DuckDBPyConnection, city: int | None = None) -> list[BatchRow]:
+    """The last ones, of an operator if one is given; the newest first."""
+    rows = cursor.execute(
+        f"{_BATCH} WHERE $city IS NULL OR operator = $city ORDER BY id DESC LIMIT $most",
+        {"city": city, "most": LATEST_BATCHES},
+    ).fetchall()
+    return [BatchRow(*row) for row in rows]
+
+
+def batch(cursor: DuckDBPyConnection, batch_id: str) -> BatchRow:
+    """A batch by its id, 0x and 64 hexadecimal digits. Raises NoSuchPageError where there is none."""
+    row = cursor.execute(f"{_BATCH} WHERE batch_id = $id", {"id": _bytes(batch_id)}).fetchone()
+    if row is None:
+        raise NoSuchPageError(f"expected a batch of which a ride settled, there is none with the id {batch_id}")
+    return BatchRow(*row)
+
+
+_RIDE: Final = """
+    WITH back AS (SELECT index, sum(amount)::BIGINT AS amount FROM refunds WHERE batch = $batch GROUP BY index)
+    SELECT r.index, r.issuer, r.operator, r.entry_station, r.exit_station, r.entered_at, r.exited_at, r.exit_day,
+        r.fare, coalesce(back.amount, 0),
+        CASE WHEN coalesce(back.amount, 0) = r.fare THEN 'refunded'
+            WHEN EXISTS (FROM answers a WHERE a.batch = $batch AND a.index = r.index) THEN 'upheld'
+            WHEN EXISTS (FROM disputes d WHERE d.batch = $batch AND d.index = r.index) THEN 'open'
+            ELSE 'none' END
+    FROM rides r LEFT JOIN back ON back.index = r.index WHERE r.batch = $batch
+"""
+
+
+def rides(cursor: DuckDBPyConnection, of: BatchRow) -> list[RideRow]:
+    """The rides of a batch that settled, in its order."""
+    return [RideRow(*row) for row in cursor.execute(f"{_RIDE} ORDER BY r.index", {"batch": of.number}).fetchall()]
+
+
+def ride(cursor: DuckDBPyConnection, of: BatchRow, index: int) -> RideRow:
+    """One of them. Raises NoSuchPageError where there is none."""
+    row = cursor.execute(f"{_RIDE} AND r.index = $index", {"batch": of.number, "index": index}).fetchone()
+    if row is None:
+        raise NoSuchPageError(f"expected a ride of the batch that settled, number {index} is none")
+    return RideRow(*row)
+
+
+def refused(cursor: DuckDBPyConnection, of: BatchRow) -> list[tuple[int, int]]:
+    """(index, reason of protocol section 6) of the rides that the chain refused."""
+    query = "SELECT index, reason FROM refused_rides WHERE batch = ? ORDER BY index"
+    return [(index, reason) for index, reason in cursor.execute(query, [of.number]).fetchall()]
+
+
+def corrections(cursor: DuckDBPyConnection, of: BatchRow, index: int) -> list[Correction]:
+    """What happened to a ride after it settled, in order."""
+    rows = cursor.execute(
+        """
+        SELECT time, block, '0x' || lower(hex(tx)), kind, amount, cause, until FROM (
+            SELECT time, block, place, tx, 'disputed' AS kind, amount, 0 AS cause, answer_until AS until
+            FROM disputes WHERE batch = $batch AND index = $index
+            UNION ALL
+            SELECT time, block, place, tx, 'upheld', fee, 0, 0 FROM answers WHERE batch = $batch AND index = $index
+            UNION ALL
+            SELECT time, block, place, tx, 'refunded', amount, cause, 0
+            FROM refunds WHERE batch = $batch AND index = $index
+        ) ORDER BY block, place
+        """,
+        {"batch": of.number, "index": index},
+    ).fetchall()
+    return [Correction(*row) for row in rows]
+
+
+def transfers(cursor: DuckDBPyConnection, city: int) -> list[Transfer]:
+    """A city's last deposits and withdrawals, the newest first."""
+    rows = cursor.execute(
+        """
+        SELECT time, block, '0x' || lower(hex(tx)), kind, amount, reference FROM transfers WHERE city = ?
+        ORDER BY block DESC, place DESC LIMIT ?
+        """,
+        [city, LATEST_TRANSFERS],
+    ).fetchall()
+    return [Transfer(*row) for row in rows]
+
+
+def open_disputes(cursor: DuckDBPyConnection) -> list[OpenDispute]:
+    """All of them, the one that ends first first."""
+    rows = cursor.execute(
+        """
+        SELECT '0x' || lower(hex(b.batch_id)), d.index, d.issuer, d.operator, d.amount, d.answer_until
+        FROM disputes d JOIN batches b ON b.id = d.batch
+        WHERE NOT EXISTS (FROM answers a WHERE a.batch = d.batch AND a.index = d.index)
+        AND NOT EXISTS (
+            SELECT 1 FROM refunds r JOIN rides f ON f.batch = r.batch AND f.index = r.index
+            WHERE r.batch = d.batch AND r.index = d.index GROUP BY f.fare HAVING sum(r.amount) = f.fare
+        )
+        ORDER BY d.answer_until, d.block, d.place
+        """
+    ).fetchall()
+    return [OpenDispute(*row) for row in rows]
+
+
+def members(cursor: DuckDBPyConnection) -> dict[int, Member]:
+    """All cities that ever joined, by code, in the order in which they did."""
+    found: dict[int, Member] = {}
+    for name, arguments, time in _events(cursor, "CityRegistry"):
+        if name == "CityAdmitted":
+            found[arguments["city"]] = Member(arguments["city"], arguments["name"], time)
+        elif name in _STATUS:
+            found[arguments["city"]].status = _STATUS[name]
+    return found
+
+
+_STATUS: Final = {"CitySuspended": "suspended", "CityReinstated": "active", "CityExited": "left"}
+
+
+def proposals(cursor: DuckDBPyConnection) -> list[Proposal]:
+    """All votes, the newest first."""
+    found: dict[int, Proposal] = {}
+    for name, told, time in _events(cursor, "Consortium"):
+        if name == "Proposed":
+            found[told["id"]] = Proposal(told["id"], told["city"], told["target"], told["data"], time)
+            continue
+        one = found.get(told.get("id", 0))
+        if one is None:
+            continue
+        if name == "Approved":
+            one.votes.add(told["city"])
+        elif name == "ApprovalWithdrawn":
+            one.votes.discard(told["city"])
+        elif name == "Passed":
+            one.executable_from = told["executableFrom"]
+        elif name == "Executed":
+            one.executed_at = time
+    return sorted(found.values(), key=lambda one: -one.number)
+
+
+def _events(cursor: DuckDBPyConnection, contract: str) -> list[tuple[str, dict[str, Any], int]]:
+    rows = cursor.execute(
+        """
+        SELECT e.name, e.arguments, b.time FROM events e JOIN blocks b ON b.number = e.block
+        WHERE e.contract = ? AND e.name NOT IN ('TicketRevoked', 'IssuerKeyAdded', 'SubmitterAdded', 'TariffPublished')
+        ORDER BY e.block, e.place
+        """,
+        [contract],
+    ).fetchall()
+    return [(name, json.loads(arguments), time) for name, arguments, time in rows]
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        raw = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raw = b""
+    if len(raw) != 32:
+        raise NoSuchPageError(f"expected a batch id, 0x and 64 hexadecimal digits, came {text[:80]!r}")
+    return raw

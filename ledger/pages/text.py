@@ -1,0 +1,232 @@
+"""The pages' words, English and Chinese; the terms are those of docs/glossary.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from interline.reasons import RideReason
+from ledger.statement.words import BASIS_WORDS, CAUSE_WORDS, Words
+
+LANGUAGES: Final = {"en": "en", "zh": "zh-Hans"}
+"""The language of an address, and as a page's `lang` has it."""
+NAMES: Final = {"en": "English", "zh": "中文"}
+"""Each language in its own words."""
+
+_WORDS: Final[dict[str, Words]] = {
+    "site": Words("Interline ledger", "互联互通清分账"),
+    "skip": Words("Skip to the content", "跳到正文"),
+    "navigation": Words("Pages", "页面"),
+    "overview": Words("Overview", "概览"),
+    "votes": Words("Members and votes", "成员与表决"),
+    "lead": Words(
+        "Who carried whom, and who owes whom, from the chain to the fen.",
+        "谁承运了谁的乘客、谁欠谁多少：均来自链上，精确到分。",
+    ),
+    "block": Words("Block", "区块"),
+    "state_live": Words("Following the chain.", "正在跟随链上数据。"),
+    "state_reading": Words(
+        "Reading the chain: this is what was known at that block.", "正在读取链上数据：以下为该区块时的数据。"
+    ),
+    "state_lost": Words(
+        "The node doesn't answer: this is what was known at that block. The page goes on when the node is back.",
+        "节点失联：以下为该区块时的数据。节点恢复后页面会自动继续更新。",
+    ),
+    "state_server": Words(
+        "The server doesn't answer: this is what was known at that block. The page goes on when it is back.",
+        "服务器失联：以下为该区块时的数据。恢复后页面会自动继续更新。",
+    ),
+    "state_wrong": Words(
+        "What the node says doesn't add up; nothing of it was taken over. Ask another node, and reconcile.",
+        "节点所述账目不平，未予采用。请改用其他节点，并运行对账。",
+    ),
+    "state_archive": Words("An archive: no chain is followed.", "存档：不跟随链上数据。"),
+    "rides": Words("Rides", "行程"),
+    "fares": Words("Fares", "票款"),
+    "settled_rides": Words("Rides settled", "已结算行程"),
+    "settled_fares": Words("Fares, yuan", "票款（元）"),
+    "held": Words("Held, yuan", "托管总额（元）"),
+    "in_arrears": Words("Arrears, yuan", "欠款（元）"),
+    "in_dispute": Words("Open disputes", "未决争议"),
+    "open_votes": Words("Open votes", "进行中的表决"),
+    "accounts": Words("Accounts", "账户"),
+    "accounts_note": Words(
+        "Yuan. The position is the balance with arrears due, less arrears owed.",
+        "单位：元。头寸＝余额＋应收欠款－应付欠款。",
+    ),
+    "city": Words("City", "城市"),
+    "balance": Words("Balance", "余额"),
+    "position": Words("Position", "头寸"),
+    "owed": Words("Arrears owed", "应付欠款"),
+    "due": Words("Arrears due", "应收欠款"),
+    "status": Words("Status", "状态"),
+    "active": Words("active", "正常"),
+    "suspended": Words("suspended", "已暂停"),
+    "left": Words("left", "已退出"),
+    "matrix": Words("Who carried whose riders", "清分矩阵"),
+    "matrix_note": Words(
+        "Fares that settled, yuan: each row is the issuer, which owes; each column the operator, which earns.",
+        "已结算票款（元）：行为发卡方（应付），列为运营方（应得）。",
+    ),
+    "flows": Words("Net flows between the cities", "城市间净额流向"),
+    "flows_note": Words(
+        "From the city that owes more to the one that earns more, yuan.", "由净应付方流向净应得方，单位：元。"
+    ),
+    "issuer_to_operator": Words("Issuer → operator", "发卡方 → 运营方"),
+    "total": Words("Total", "合计"),
+    "over_time": Words("Rides and fares by day", "每日行程与票款"),
+    "over_time_note": Words(
+        "By the operating day of the exit, by the operator's clock.", "按出站运营日（运营方时钟）。"
+    ),
+    "day": Words("Operating day", "运营日"),
+    "as_table": Words("The figures as a table", "以表格显示数据"),
+    "arrears": Words("Arrears", "欠款"),
+    "debtor": Words("Debtor", "欠款方"),
+    "creditor": Words("Creditor", "收款方"),
+    "no_arrears": Words("Nobody is in arrears.", "目前没有欠款。"),
+    "amount": Words("Amount, yuan", "金额（元）"),
+    "latest": Words("Latest batches", "最新批次"),
+    "batch": Words("Batch", "批次"),
+    "operator": Words("Operator", "运营方"),
+    "issuer": Words("Issuer", "发卡方"),
+    "settled_at": Words("Settled", "结算时间"),
+    "refused": Words("Refused", "被拒"),
+    "nothing": Words("None.", "无。"),
+    "disputes": Words("Open disputes", "未决争议"),
+    "until": Words("Answer until", "举证截止"),
+    "ride": Words("Ride", "行程"),
+    "city_lead": Words("Code {code}, member since {since}.", "代码 {code}，{since} 加入。"),
+    "statements": Words("Statements", "对账单"),
+    "statements_note": Words(
+        "Made from the newest block; named after it, so that it can be made again byte for byte.",
+        "依据最新区块生成；文件名含区块号，可逐字节重现。",
+    ),
+    "period": Words("Period", "期间"),
+    "period_hint": Words(
+        "a month, a day or a year: 2019-12, 2019-12-05, 2019", "月、日或年：2019-12、2019-12-05、2019"
+    ),
+    "basis": Words("Basis", "记账基础"),
+    "form_table": Words("Text", "文本"),
+    "form_csv": Words("CSV", "CSV"),
+    "form_json": Words("JSON", "JSON"),
+    "form_xlsx": Words("Excel", "Excel"),
+    "form_camt053": Words("camt.053", "camt.053"),
+    "form_beancount": Words("Beancount", "Beancount"),
+    "form_invoices": Words("Invoices", "开票清单"),
+    "counterparties": Words("With each other city", "与各城市往来"),
+    "carried": Words("Carried for it, yuan", "承运应得（元）"),
+    "taken": Words("Taken with it, yuan", "外地乘坐应付（元）"),
+    "net": Words("Net, yuan", "净额（元）"),
+    "transfers": Words("Deposits and withdrawals", "存入与提取"),
+    "time": Words("Time", "时间"),
+    "kind": Words("Kind", "类型"),
+    "deposit": Words("deposit", "存入"),
+    "withdrawal": Words("withdrawal", "提取"),
+    "reference": Words("Bank reference", "银行附言"),
+    "batch_title": Words("Batch of {operator}", "{operator}的批次"),
+    "batch_id": Words("Batch id", "批次号"),
+    "transaction": Words("Transaction", "交易"),
+    "entry": Words("Entry", "进站"),
+    "exit": Words("Exit", "出站"),
+    "unknown_station": Words("not known", "未知"),
+    "fare": Words("Fare, yuan", "票款（元）"),
+    "refunded": Words("Refunded, yuan", "已退（元）"),
+    "dispute": Words("Dispute", "争议"),
+    "dispute_none": Words("never disputed", "无争议"),
+    "dispute_open": Words("open", "未决"),
+    "dispute_upheld": Words("upheld", "维持原结算"),
+    "dispute_refunded": Words("refunded", "已退款"),
+    "refused_rides": Words("Rides that the chain refused", "链上拒绝的行程"),
+    "reason": Words("Reason", "原因"),
+    "ride_title": Words("Ride {index} of a batch of {operator}", "{operator}批次中的第 {index} 次行程"),
+    "ride_lead": Words(
+        "On a ticket of {issuer}. Nothing here says who rode, or which other rides were theirs.",
+        "持{issuer}车票。此页不显示乘客身份，也无法关联其他行程。",
+    ),
+    "history": Words("What happened to it since", "结算后的处理"),
+    "what": Words("What", "事项"),
+    "was_disputed": Words("disputed by the issuer", "发卡方提出争议"),
+    "was_upheld": Words("upheld: the settlement stands, and the issuer owes the fee", "维持原结算，发卡方支付争议费"),
+    "was_refunded": Words("refunded", "退款"),
+    "lone": Words("A lone ride: only one end of it is known.", "单边交易：仅知一端。"),
+    "members": Words("Members", "成员"),
+    "since": Words("Since", "加入时间"),
+    "proposals": Words("Votes", "表决"),
+    "number": Words("No.", "编号"),
+    "proposal": Words("Proposal", "提案"),
+    "proposer": Words("Proposed by", "提案方"),
+    "votes_for": Words("Votes", "票数"),
+    "vote_executed": Words("carried out {when}", "已于 {when} 执行"),
+    "vote_waits": Words("passed; can be carried out from {when}", "已通过，{when} 起可执行"),
+    "vote_open": Words("open", "进行中"),
+    "lost_title": Words("Not found", "未找到"),
+    "wrong_title": Words("That can't be made", "无法生成"),
+    "empty_title": Words("Nothing is indexed yet", "尚未建立索引"),
+    "back": Words("Back to the overview", "返回概览"),
+    "of_votes": Words("{votes} of {needed}", "{votes}／需 {needed}"),
+    "latest_note": Words("The newest first.", "按时间倒序。"),
+}
+_REASONS: Final[dict[RideReason, Words]] = {
+    RideReason.BadIssuerSignature: Words("the ticket isn't the issuer's", "发卡方签名无效"),
+    RideReason.TicketExpired: Words("the ticket had expired", "车票已过期"),
+    RideReason.AboveFareCap: Words("the fare is above the ticket's cap", "票款超过票价上限"),
+    RideReason.AlreadySettled: Words("settled before", "已结算过"),
+    RideReason.BadTimes: Words("its times can't be", "时间不合理"),
+    RideReason.TooLate: Words("submitted too late", "提交过迟"),
+    RideReason.KeyNotValid: Words("the issuer's key wasn't valid", "发卡方密钥无效"),
+    RideReason.IssuerSuspended: Words("the issuer was suspended", "发卡方已暂停"),
+    RideReason.OperatorSuspended: Words("the operator was suspended", "运营方已暂停"),
+}
+_ACTS: Final[dict[str, Words]] = {
+    "admit": Words("admit {city}", "接纳{city}"),
+    "suspend": Words("suspend {city}", "暂停{city}"),
+    "reinstate": Words("reinstate {city}", "恢复{city}"),
+    "expel": Words("expel {city}", "除名{city}"),
+    "recover": Words("give {city} new keys", "为{city}更换密钥"),
+    "setReserve": Words("set the reserve of {city}", "设定{city}的准备金"),
+    "setParameters": Words("change the parameters", "修改参数"),
+    "stopSettlement": Words("stop settlement", "停止结算"),
+    "resumeSettlement": Words("resume settlement", "恢复结算"),
+    "nameSuccessor": Words("name a successor", "指定继任清算合约"),
+}
+_CAUSES: Final = ("by_operator", "unanswered", "revoked")
+
+
+class Text:
+    """The words of one language: `text.balance`, `text("city_lead", code=3100)`."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self.lang = LANGUAGES[language]
+
+    def __getattr__(self, key: str) -> str:
+        if key not in _WORDS:
+            raise AttributeError(key)
+        return self.say(_WORDS[key])
+
+    def __call__(self, key: str, **values: Any) -> str:
+        """The words of a key, with values put in."""
+        return self.say(_WORDS[key]).format(**values)
+
+    def say(self, words: Words) -> str:
+        """Of the two languages, this one."""
+        return words.zh if self.language == "zh" else words.en
+
+    def reason_words(self, code: int) -> str:
+        """Why the chain refused a ride (protocol section 6)."""
+        try:
+            return self.say(_REASONS[RideReason(code)])
+        except ValueError:
+            return str(code)
+
+    def cause_words(self, code: int) -> str:
+        """Why a refund was made (IRefunds.Cause)."""
+        return self.say(CAUSE_WORDS[_CAUSES[code]])
+
+    def bases(self) -> Mapping[str, str]:
+        """The bases of a statement."""
+        return {str(basis): self.say(words) for basis, words in BASIS_WORDS.items()}
+
+    def act_words(self, name: str, city: str) -> str:
+        """What a vote would do, in plain words; the function's own name where there are none."""
+        return self.say(_ACTS[name]).format(city=city) if name in _ACTS else name

@@ -1,0 +1,192 @@
+"""The pages' answers, without a browser: languages, errors in words, and what an index must not slip into a page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from starlette.testclient import TestClient
+
+from interline.cities import CityFile, load_cities
+from ledger.cli import main
+from ledger.errors import BooksError, LedgerError
+from ledger.index.store import Index
+from ledger.pages import live
+from ledger.pages.app import make_app
+from ledger.pages.live import Follower, State
+from tests.support.deploy import REPOSITORY
+from tests.support.index_rows import IndexRows, moment
+
+SHANGHAI, HANGZHOU, XUZHOU = 3100, 3301, 3203
+
+
+@pytest.fixture
+def index() -> Iterator[Index]:
+    with Index.open(":memory:", write=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def rows(index: Index) -> IndexRows:
+    """Two cities; Shanghai's riders rode twice in Hangzhou for 9.00 yuan, and one ride is disputed."""
+    rows = IndexRows(index)
+    shanghai, hangzhou = rows.admit(SHANGHAI, "Shanghai"), rows.admit(HANGZHOU, "Hangzhou")
+    rows.deposit(shanghai, 10_000)
+    batch = rows.settle(hangzhou, [(shanghai, 400), (shanghai, 500)], at=moment("2019-12-02 09:00"))
+    rows.dispute(batch, 0)
+    return rows
+
+
+def client_of(index: Index, cities: list[CityFile] | None = None) -> TestClient:
+    files = load_cities(REPOSITORY / "cities") if cities is None else cities
+    return TestClient(make_app(index, Follower(index, None, files), files), follow_redirects=False)
+
+
+@pytest.fixture
+def client(index: Index, rows: IndexRows) -> TestClient:
+    return client_of(index)
+
+
+class TestLanguages:
+    @pytest.mark.parametrize(
+        ("accepts", "leads_to"),
+        [
+            ("zh-CN,zh;q=0.9,en;q=0.8", "/zh/"),
+            ("en-GB", "/en/"),
+            ("fr", "/en/"),
+            ("", "/en/"),
+            ("fr, zh;q=0.5", "/zh/"),
+        ],
+    )
+    def test_the_front_door_leads_to_the_readers_language(
+        self, client: TestClient, accepts: str, leads_to: str
+    ) -> None:
+        assert client.get("/", headers={"Accept-Language": accepts}).headers["location"] == leads_to
+
+    def test_a_city_has_its_name_in_both(self, client: TestClient) -> None:
+        assert "<h1>Shanghai</h1>" in client.get("/en/cities/3100").text
+        assert "<h1>上海</h1>" in client.get("/zh/cities/3100").text
+
+    def test_a_language_that_is_none_is_not_found(self, client: TestClient) -> None:
+        assert client.get("/fr/").status_code == 404
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("path", "words"),
+        [
+            ("/en/cities/3203", "the code of a city that is or was a member, came 3203"),
+            ("/en/batches/0xab", "0x and 64 hexadecimal digits"),
+            (f"/en/batches/0x{'ab' * 32}", "of which a ride settled, there is none"),
+            ("/en/nowhere", "Not found"),
+        ],
+    )
+    def test_what_is_not_there_is_said(self, client: TestClient, path: str, words: str) -> None:
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert words in answer.text
+
+    @pytest.mark.parametrize(
+        ("query", "status", "words"),
+        [
+            ("period=last+month&basis=accrual&form=csv", 400, "like 2019-12, 2019-12-05 or 2019"),
+            ("period=2019-12&basis=accrual&form=pdf", 400, "expected one of the forms"),
+            ("period=2019-12&basis=mine&form=csv", 404, "expected a basis, accrual or settlement"),
+            ("", 400, "expected one of the forms"),
+        ],
+    )
+    def test_a_statement_that_cannot_be_made_is_answered_with_what_to_write(
+        self, client: TestClient, query: str, status: int, words: str
+    ) -> None:
+        answer = client.get(f"/en/cities/3100/statement?{query}")
+        assert (answer.status_code, words in answer.text) == (status, True)
+
+    def test_an_empty_index_says_so(self, index: Index) -> None:
+        answer = client_of(index).get("/en/")
+        assert (answer.status_code, "Nothing is indexed yet" in answer.text) == (503, True)
+
+
+class TestSafety:
+    def test_a_citys_name_is_text_and_no_markup(self, index: Index) -> None:
+        IndexRows(index).admit(XUZHOU, "<script>alert(1)</script>")
+        page = client_of(index, []).get("/en/").text
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert(1)" in page
+
+    def test_a_page_may_load_nothing_from_elsewhere(self, client: TestClient) -> None:
+        policy = client.get("/en/").headers["content-security-policy"]
+        assert "default-src 'self'" in policy
+        assert "script-src" not in policy
+
+    def test_nothing_below_the_static_files_is_served(self, client: TestClient) -> None:
+        assert client.get("/static/%2e%2e/app.py").status_code == 404
+
+    def test_every_answer_says_how_long_it_took(self, client: TestClient) -> None:
+        assert client.get("/en/").headers["server-timing"].startswith("app;dur=")
+
+
+def test_a_new_block_is_on_the_next_page(client: TestClient, rows: IndexRows) -> None:
+    before = client.get("/en/").text
+    rows.deposit(HANGZHOU, 123_456)
+    after = client.get("/en/").text
+    assert "1,243.56" not in before
+    assert "1,243.56" in after
+
+
+class TestTheFollower:
+    @pytest.mark.parametrize(
+        ("error", "state"),
+        [
+            (LedgerError("expected the node's answer"), State.LOST),
+            (BooksError("expected a balance above 0"), State.WRONG),
+        ],
+    )
+    def test_it_says_how_it_stands_to_the_chain(
+        self, index: Index, monkeypatch: pytest.MonkeyPatch, error: Exception, state: State
+    ) -> None:
+        problems = [error]
+
+        def sync(*_: object, **__: object) -> None:
+            if problems:
+                raise problems[0]
+
+        monkeypatch.setattr(live, "sync", sync)
+        monkeypatch.setattr(live, "INTERVAL", 0.01)
+        follower = Follower(index, lambda: object(), [])  # type: ignore[arg-type, return-value]
+        follower.start()
+        try:
+            assert _becomes(follower, state)
+            assert follower.standing.problem == str(error)
+            problems.clear()
+            assert _becomes(follower, State.LIVE)
+        finally:
+            follower.stop()
+
+
+def _becomes(follower: Follower, state: State) -> bool:
+    until = time.monotonic() + 5
+    while follower.standing.state is not state and time.monotonic() < until:
+        time.sleep(0.01)
+    return follower.standing.state is state
+
+
+class TestTheCommand:
+    def test_a_deployment_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        arguments = ["serve", "--deployments", str(tmp_path), "--index", str(tmp_path / "index.duckdb")]
+        done = CliRunner().invoke(main, [*arguments, "--cities", str(REPOSITORY / "cities")])
+        assert done.exit_code == 2
+        assert f"expected a deployment's file at {tmp_path}/local.json" in done.output
+
+    def test_a_file_that_is_no_deployments_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "local.json").write_text("[]")
+        arguments = ["serve", "--deployments", str(tmp_path), "--index", str(tmp_path / "index.duckdb")]
+        done = CliRunner().invoke(main, [*arguments, "--cities", str(REPOSITORY / "cities")])
+        assert (done.exit_code, "it isn't one" in done.output) == (2, True)
+
+    def test_an_archive_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        arguments = ["serve", "--archive", "--index", str(tmp_path / "none.duckdb")]
+        done = CliRunner().invoke(main, [*arguments, "--cities", str(REPOSITORY / "cities")])
+        assert (done.exit_code, "there is no such file" in done.output) == (2, True)
