@@ -11,6 +11,11 @@ from consortium.command import NOT_YET, Answer, ChainCommand, common_options
 @click.argument("city", required=False)
 @click.option("--quick", is_flag=True, help="Take the index's word for what happened: leave its audit out.")
 @click.option(
+    "--bank",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Also compare deposits and withdrawals with this file of the bank's: CSV, or camt.053.",
+)
+@click.option(
     "--index",
     "index_file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -25,10 +30,12 @@ from consortium.command import NOT_YET, Answer, ChainCommand, common_options
     help="The city files: their tariffs, and when days begin.",
 )
 @common_options
-def cli(chain, path, city, quick, index_file, folder):
+def cli(chain, path, city, quick, bank, index_file, folder):
     """Compare every balance, made from all rides and events since the first block, with the contracts.
 
     Then every row of the index is held against the chain's events, and every ride's signature checked again.
+    What a city's own records say is compared where you name them; CITY (name or code) says whose they are.
+
     Each difference is listed with its cause and what to do; see docs/reconciliation.md.
 
     Exit status: 0 nothing differs, 1 something does, 2 can't work.
@@ -42,7 +49,7 @@ def cli(chain, path, city, quick, index_file, folder):
     deployment = require_deployment(path)
     require_on_chain(chain, deployment)
     found = reconcile(
-        Wish(city, quick),
+        Wish(city, quick, bank),
         Chain(chain.web3, deployment.address("Clearinghouse")),
         index_path(path.stem, index_file),
         folder,

@@ -13,9 +13,12 @@ from ledger.index import query
 from ledger.index.store import Index
 from ledger.index.sync import sync
 from ledger.reconcile.audit import check_index
+from ledger.reconcile.bank import check_bank
+from ledger.reconcile.bank_file import read_bank_file
 from ledger.reconcile.contracts import check_contracts
 from ledger.reconcile.findings import Result
 from ledger.reconcile.table import findings_table
+from ledger.table import choose_cities
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,8 @@ class Wish:
     city: str | None = None
     quick: bool = False
     """Leave the audit of the index out."""
+    bank: Path | None = None
+    """A bank's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +76,14 @@ def reconcile(
     """
     files = load_cities(cities)
     balances = chain.balances()
+    city = None if wish.city is None else choose_cities(balances, [wish.city])[0]
+    book = None if wish.bank is None else read_bank_file(wish.bank)
     with Index.open(index_path, write=True) as index:
         sync(index, chain, files, tell=tell, until=chain.head.number)
         chain.require_same_block()
         results = [check_contracts(query.books(index.cursor(), chain.head.number), balances, chain)]
         if not wish.quick:
             results.append(check_index(index, chain, files, tell=tell))
+        if book is not None:
+            results.append(check_bank(index.cursor(), book, files, chain.head.number, city))
     return Reconciled(chain.head.number, chain.head.hash, tuple(results))

@@ -110,3 +110,31 @@ def serials_in_two_batches(cursor: DuckDBPyConnection, most: int) -> list[tuple[
         [most],
     ).fetchall()
     return rows
+
+
+# ---------------------------------------------------------------- deposits and withdrawals
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A deposit (`came_in`) or withdrawal; fen."""
+
+    block: int
+    tx: bytes
+    time: int
+    came_in: bool
+    city: int
+    amount: int
+    reference: bytes
+
+
+def transfers(cursor: DuckDBPyConnection, block: int, city: int | None = None) -> list[Transfer]:
+    """Those up to a block, of one city or all, as they happened."""
+    rows = cursor.execute(
+        """
+        SELECT block, tx, time, kind = 'deposit', city, amount, reference FROM transfers
+        WHERE block <= $block AND ($city IS NULL OR city = $city) ORDER BY block, place
+        """,
+        {"block": block, "city": city},
+    ).fetchall()
+    return [Transfer(*row) for row in rows]
