@@ -14,7 +14,9 @@ from web3.exceptions import BlockNotFound, TransactionNotFound, Web3Exception, W
 from web3.providers import JSONBaseProvider
 from web3.types import BlockIdentifier, RPCEndpoint
 
+from interline.batch import OUTCOME_BYTES
 from interline.contracts import load_abi
+from interline.hashing import keccak256
 from interline.settlements import ChainLog
 from ledger.balances import Balances, CityBalance
 from ledger.errors import ChainMovedError, LedgerError, NoClearinghouseError, TooMuchError
@@ -26,6 +28,8 @@ _TOGETHER: Final = 32
 """Transactions or blocks that are asked for in one request: of transactions with a batch each, 7 MB of JSON at most."""
 TELLING: Final = ("Clearinghouse", "Refunds", "CityRegistry", "Consortium")
 """The contracts whose events are read."""
+_BATCHES: Final = keccak256(b"batches(bytes32)")[:4]
+_OUTCOME_AT: Final = 64  # behind operator and settledAt, a word each
 _NAME: Final = 0  # of what CityRegistry.city returns
 
 
@@ -170,6 +174,13 @@ class Chain:
                 if transaction is None:
                     raise TransactionNotFound(f"0x{tx.hex()}")
         return [bytes.fromhex(transaction["input"][2:]) for transaction in found]
+
+    def outcomes(self, batch_ids: Sequence[bytes]) -> list[bytes]:
+        """What the contract keeps now of refused rides, 25 bytes for each batch (32 bytes); 0 if there were none."""
+        asked = [{"to": self.address, "data": Web3.to_hex(_BATCHES + batch_id)} for batch_id in batch_ids]
+        with _translated("latest"):
+            found = [bytes.fromhex(came[2:]) for came in self._ask([("eth_call", [call, "latest"]) for call in asked])]
+        return [words[_OUTCOME_AT : _OUTCOME_AT + OUTCOME_BYTES] for words in found]
 
     # ------------------------------------------------------------ internals
 

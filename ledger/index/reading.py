@@ -27,10 +27,10 @@ logger = logging.getLogger(__name__)
 
 PIECE_RIDES: Final = 20_000
 """Rides that are read, checked and written together, about."""
-_RANGE: Final = 1_000
+_RANGE: Final = 250
 """Blocks whose events are asked for at once, to begin with."""
 _MOST: Final = 10_000
-_MANY: Final = 20_000  # events at once: enough for their blocks to be asked for in good lots, and a few MB
+_MANY: Final = 5_000  # events at once, which take 20 MB
 _WORD: Final = 32
 
 
@@ -49,6 +49,9 @@ class Source(Protocol):
 
     def inputs(self, txs: Sequence[bytes]) -> list[bytes]:
         """Inputs of transactions."""
+
+    def outcomes(self, batch_ids: Sequence[bytes]) -> list[bytes]:
+        """What the contract keeps of batches' refused rides."""
 
 
 # ---------------------------------------------------------------- events
@@ -263,6 +266,7 @@ class Reader:
                     )
                 batches[at] = read_batch(settlements[at], inputs[event.log.tx])
                 signed.append(self._signed(batches[at], inputs[event.log.tx]))
+        require_outcomes(self._source, [one.settlement for one in batches.values()])
         of_piece = {event.log.block: heads[event.log.block] for event in events}
         return Piece(last, of_piece, events, batches, signed, sum(len(one.settled) for one in batches.values()))
 
@@ -330,9 +334,21 @@ def read_batch(settlement: Settlement, transaction_input: bytes) -> ReadBatch:
     return ReadBatch(settlement, data, arrays, settled)
 
 
-def stored_outcome(settlement: Settlement) -> bytes:
-    """What `batches(batchId)` of the contract keeps of the refused rides, as the events have them: 25 bytes."""
-    return outcome(settlement.refused)
+def require_outcomes(source: Source, settlements: Sequence[Settlement]) -> None:
+    """Make sure that the refused rides and their reasons are those that the contract keeps an outcome of.
+
+    Asked for where there are any: how many there are, BatchSettled says.
+
+    Raises:
+        SettlementError: they aren't.
+    """
+    some = [settlement for settlement in settlements if settlement.refused]
+    for settlement, stored in zip(some, source.outcomes([one.batch_id for one in some]), strict=True):
+        if outcome(settlement.refused) != stored:
+            raise SettlementError(
+                f"{_name(settlement)}: expected refused rides whose outcome is 0x{stored.hex()}, came "
+                f"{[*settlement.refused]}; ask another node"
+            )
 
 
 def _require_pairs(name: str, settlement: Settlement, issuers: Any, fares: Any) -> None:

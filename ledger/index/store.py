@@ -20,7 +20,7 @@ from ledger.index.schema import SCHEMA_VERSION, TABLES
 __all__ = ["Head", "Index"]
 
 _IN_MEMORY: Final = ":memory:"  # instead of a path: an index that is gone when it is closed
-_MEMORY_LIMIT: Final = "512MB"  # of DuckDB's buffers; what doesn't fit goes to the file or beside it
+_MEMORY_LIMIT: Final = "384MB"  # of DuckDB's buffers; what doesn't fit goes to the file or beside it
 _HOLDER: Final = re.compile(r"\(PID (\d+)\)")
 
 

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from interline.cities import CityFile
 from interline.domain import Domain
+from interline.errors import SettlementError
 from ledger.errors import BooksError, ChainMovedError
 from ledger.head import Head
 from ledger.index import query
@@ -71,8 +72,8 @@ def sync(
     """Bring the index up to date with the chain, or up to a block of it.
 
     Where nothing is new, that is one question to the node. Everything is checked before it is kept: each batch's hash,
-    its counts and sums, one PairSettled for each issuer, its submitter's signature and that of each ride's issuer, each
-    serial once, refunds and disputes against their rides, and what was paid against the books.
+    its counts, sums and outcome, one PairSettled for each issuer, its submitter's signature and that of each ride's
+    issuer, each serial once, refunds and disputes against their rides, and what was paid against the books.
 
     Args:
         index: open to write.
@@ -169,7 +170,12 @@ class _Run:
         base = self._common(until is None)
         if base is None or base.number < self._target.number:
             self._first = self._chain.since if base is None else base.number + 1
-            self._read()
+            try:
+                self._read()
+            except (BooksError, SettlementError) as error:
+                if not self._has_target():
+                    raise self._moved() from error
+                raise
         elif base == self._target and self._cut:
             self._write(Rows(), [base])
         self.finished = True
@@ -241,7 +247,7 @@ class _Run:
         """Write rows and the blocks that they are of, the last of which is then the index's head."""
         recent = self._recent() if heads[-1] == self._target else []
         if not self._has_target():
-            raise ChainMovedError(f"block {self._target.number} was replaced while it was read: read again")
+            raise self._moved()
         with self._index.writing() as cursor:
             rows.insert(cursor)
             keep_blocks(cursor, [*recent, *heads])
@@ -255,6 +261,9 @@ class _Run:
 
     def _has_target(self) -> bool:
         return self._chain.heads([self._target.number]) == [self._target]
+
+    def _moved(self) -> ChainMovedError:
+        return ChainMovedError(f"block {self._target.number} was replaced while it was read: read again")
 
     def _require_fresh_serials(self, rides: Columns, piece: Piece) -> None:
         if not rides:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from eth_abi.abi import encode
 
+from interline.batch import OUTCOME_BYTES, outcome
 from interline.contracts import load_abi
 from interline.domain import Domain, batch_digest
 from interline.hashing import keccak256
@@ -37,6 +39,7 @@ class FakeChain:
         self.chain_id = chain_id
         self.since = since
         self.blocks = {block.head.number: block for block in blocks}
+        self.stored: dict[bytes, bytes] = {}
         self.asked: list[str] = []
 
     @classmethod
@@ -53,7 +56,9 @@ class FakeChain:
         since = int(index.meta("since"))
         for number in range(since, max(blocks)):
             blocks.setdefault(number, FakeBlock(Head(number, f"0x{keccak256(b'empty %d' % number).hex()}", 0)))
-        return cls(contracts, world.domain.chain_id, since, list(blocks.values()))
+        chain = cls(contracts, world.domain.chain_id, since, list(blocks.values()))
+        chain.stored = _outcomes(index)
+        return chain
 
     # ------------------------------------------------------------ as Chain
 
@@ -73,6 +78,10 @@ class FakeChain:
         self.asked.append("inputs")
         every = {tx: data for block in self.blocks.values() for tx, data in block.inputs.items()}
         return [every[tx] for tx in txs]
+
+    def outcomes(self, batch_ids: Sequence[bytes]) -> list[bytes]:
+        self.asked.append("outcomes")
+        return [self.stored.get(batch_id, bytes(OUTCOME_BYTES)) for batch_id in batch_ids]
 
 
 def encode_log(contract: str, name: str, arguments: Mapping[str, Any]) -> tuple[tuple[bytes, ...], bytes]:
@@ -99,6 +108,14 @@ def _add_logs(index: Index, contracts: Mapping[str, str], blocks: Mapping[int, F
         topics, data = encode_log(contract, name, json.loads(arguments))
         address, block_hash = bytes.fromhex(contracts[contract][2:]), bytes.fromhex(block.head.hash[2:])
         block.logs.append(ChainLog(address, topics, data, number, block_hash, bytes(tx), place))
+
+
+def _outcomes(index: Index) -> dict[bytes, bytes]:
+    sql = "SELECT b.batch_id, r.index, r.reason FROM batches b JOIN refused_rides r ON r.batch = b.id ORDER BY ALL"
+    refused: defaultdict[bytes, list[tuple[int, int]]] = defaultdict(list)
+    for batch_id, at, reason in index.cursor().execute(sql).fetchall():
+        refused[bytes(batch_id)].append((at, reason))
+    return {batch_id: outcome(rides) for batch_id, rides in refused.items()}
 
 
 def _add_inputs(index: Index, domain: Domain, blocks: Mapping[int, FakeBlock]) -> None:

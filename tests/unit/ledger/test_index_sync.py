@@ -304,6 +304,7 @@ LIES: list[tuple[str, dict[str, Any], str]] = [
     ("BatchSettled", {"settled": 2}, "BatchSettled"),
     ("BatchSettled", {"operator": XUZHOU}, "expected operator 3203, came 3301"),
     ("RideRejected", {"index": 1}, "BatchSettled"),
+    ("RideRejected", {"reason": 2}, "expected refused rides whose outcome is 0x"),
     ("RideRefunded", {"amount": 401}, "expected a refund of at most 400 fen, came 401"),
     ("RideRefunded", {"issuer": XUZHOU}, "expected a ride of 3100 with 3301, came 3203 and 3301"),
     ("RideRefunded", {"index": 900}, "expected a ride that settled before, came none"),
