@@ -232,8 +232,8 @@ def test_a_bad_signature_is_found_by_other_processes_too(
     def without_keys(first: int, last: int) -> list[ChainLog]:
         added = Web3.keccak(text="IssuerKeyAdded(uint16,uint8,address,uint40,uint40)")
         told = logs(first, last)
-        last_key = [log for log in told if log.topics[0] == bytes(added)][-1]
-        return [log for log in told if log is not last_key]
+        last_key = [log for log in told if log.topics[0] == bytes(added)][-1:]
+        return [log for log in told if log not in last_key]
 
     monkeypatch.setattr(chain, "logs", without_keys)
     with Index.open(tmp_path / "index.duckdb", write=True) as index:
