@@ -227,6 +227,10 @@ class _Kept:
         real = dict(zip(asked, self._chain.inputs(asked), strict=True)) if asked else {}
         return [data if (data := made[tx]) is not None else real[tx] for tx in txs]
 
+    def outcomes(self, batch_ids: Sequence[bytes]) -> list[bytes]:
+        """What the contract keeps of batches' refused rides."""
+        return self._chain.outcomes(batch_ids)
+
     def _input(self, tx: bytes, there: Mapping[tuple[bytes, bytes], bytes]) -> bytes | None:
         parts = []
         for batch_id in self._settled[tx]:
