@@ -61,6 +61,15 @@ _HEADERS: Final = {
 
 
 @dataclass(frozen=True)
+class CityFigures:
+    """What a city's page says besides: its days as an operator, its batches, its deposits and withdrawals."""
+
+    days: list[query.Day]
+    batches: list[query.BatchRow]
+    transfers: list[query.Transfer]
+
+
+@dataclass(frozen=True)
 class Network:
     """What the overview says, as of one block: asked once for each block, and kept."""
 
@@ -72,6 +81,9 @@ class Network:
     members: Mapping[int, query.Member]
     proposals: list[query.Proposal]
     disputes: list[query.OpenDispute]
+    batches: list[query.BatchRow]
+    by_city: dict[int, CityFigures] = field(default_factory=dict)
+    """Those that were asked for."""
 
     @property
     def rides(self) -> int:
@@ -126,10 +138,20 @@ class Pages:
                         query.members(cursor),
                         query.proposals(cursor),
                         query.open_disputes(cursor),
+                        query.latest_batches(cursor),
                     )
                 finally:
                     cursor.rollback()
             return self._network
+
+    def city(self, code: int, network: Network) -> CityFigures:
+        """Of one city, asked once for each block."""
+        if code not in network.by_city:
+            cursor = self.index.cursor()
+            network.by_city[code] = CityFigures(
+                query.days(cursor, code), query.latest_batches(cursor, code), query.transfers(cursor, code)
+            )
+        return network.by_city[code]
 
     def tariff(self, operator: int) -> Tariff | None:
         """A city's, where its file is there."""
@@ -258,7 +280,7 @@ class _Views:
             flows=flows,
             flows_chart=charts.flows_chart(flows, lambda code: self._pages.name(code, text.language, network)),
             days_chart=charts.days_chart(network.days, text.rides, text.settled_fares),
-            batches=query.latest_batches(self._pages.index.cursor()),
+            batches=network.batches,
         )
 
     def city(self, request: Request) -> Response:
@@ -267,8 +289,7 @@ class _Views:
         code = request.path_params["city"]
         if code not in network.members:
             raise NoSuchPageError(f"expected the code of a city that is or was a member, came {code}")
-        cursor = self._pages.index.cursor()
-        days = query.days(cursor, code)
+        figures = self._pages.city(code, network)
         return self._renderer.page(
             request,
             "city.html",
@@ -277,10 +298,10 @@ class _Views:
             member=network.members[code],
             account=network.accounts.get(code, query.Account()),
             others=[other for other in network.members if other != code],
-            days=days,
-            days_chart=charts.days_chart(days, text.rides, text.settled_fares),
-            batches=query.latest_batches(cursor, code),
-            transfers=query.transfers(cursor, code),
+            days=figures.days,
+            days_chart=charts.days_chart(figures.days, text.rides, text.settled_fares),
+            batches=figures.batches,
+            transfers=figures.transfers,
             forms=list(FORMATS),
             period=_when(network.head.time)[:7],
         )

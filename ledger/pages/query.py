@@ -284,9 +284,9 @@ def open_disputes(cursor: DuckDBPyConnection) -> list[OpenDispute]:
         SELECT '0x' || lower(hex(b.batch_id)), d.index, d.issuer, d.operator, d.amount, d.answer_until
         FROM disputes d JOIN batches b ON b.id = d.batch
         WHERE NOT EXISTS (FROM answers a WHERE a.batch = d.batch AND a.index = d.index)
-        AND NOT EXISTS (
-            SELECT 1 FROM refunds r JOIN rides f ON f.batch = r.batch AND f.index = r.index
-            WHERE r.batch = d.batch AND r.index = d.index GROUP BY f.fare HAVING sum(r.amount) = f.fare
+        AND d.amount > (
+            SELECT coalesce(sum(r.amount), 0) FROM refunds r
+            WHERE r.batch = d.batch AND r.index = d.index AND (r.block, r.place) > (d.block, d.place)
         )
         ORDER BY d.answer_until, d.block, d.place
         """
