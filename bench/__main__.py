@@ -62,12 +62,22 @@ def _ledger(
     return page, True
 
 
+def _pages(folder: Path, command: str, quick: bool, index: Path | None = None) -> tuple[str, bool]:
+    from bench import pages
+
+    document = {"command": command} | pages.measure(index, quick=quick)
+    page = pages.page(document)
+    results.write(folder, "pages", document, page)
+    return page, pages.target_met(document)
+
+
 BENCHMARKS: Final[dict[str, Callable[[Path, str, bool], tuple[str, bool]]]] = {
     "gas": _gas,
     "refunds": _refunds,
     "verify": _verify,
     "tap": _tap,
     "ledger": _ledger,
+    "pages": _pages,
 }
 
 
@@ -77,8 +87,9 @@ BENCHMARKS: Final[dict[str, Callable[[Path, str, bool], tuple[str, bool]]]] = {
 @click.option("--check", is_flag=True, help="Exit status 1 where a target is missed.")
 @click.option("--rides", type=click.IntRange(min=300), help="Of the ledger's year.")
 @click.option("--year", type=click.Path(path_type=Path, exists=True), help="Folder of a year whose chain runs already.")
-def main(which: str, quick: bool, check: bool, rides: int | None, year: Path | None) -> None:
-    """Measure gas, refunds, verification, taps and the ledger; results go to bench/results as JSON and Markdown.
+@click.option("--index", type=click.Path(path_type=Path, exists=True), help="Index that the pages are served from.")
+def main(which: str, quick: bool, check: bool, rides: int | None, year: Path | None, index: Path | None) -> None:
+    """Measure gas, refunds, verification, taps, the ledger and its pages; results go to bench/results, JSON and Markdown.
 
     Exit status: 0 measured, 1 a target missed (with --check), 2 cannot work.
     """
@@ -90,6 +101,8 @@ def main(which: str, quick: bool, check: bool, rides: int | None, year: Path | N
             if name == "ledger":
                 command += (f" --rides {rides}" if rides else "") + (" --year DIR" if year else "")
                 page, this_met = _ledger(folder, command, quick, rides, year)
+            elif name == "pages":
+                page, this_met = _pages(folder, command + (" --index FILE" if index else ""), quick, index)
             else:
                 page, this_met = run(folder, command, quick)
             click.echo(page)

@@ -53,13 +53,10 @@ def download(page: Page, basis: Basis, form: str) -> tuple[str, bytes]:
     return coming.value.suggested_filename, path.read_bytes()
 
 
-@pytest.mark.parametrize("basis", list(Basis))
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(("form", "basis"), [(form.name, basis) for form in FORMATS.values() for basis in form.bases])
 def test_each_form_is_what_the_statement_code_makes(
     visitor: Visitor, small: SmallWorld, index: Index, basis: Basis, form: str
 ) -> None:
-    if basis not in FORMATS[form].bases:
-        pytest.skip(f"{form} can't be had on the {basis} basis")
     with visitor.visit(f"/en/cities/{NINGBO.code}") as visit:
         name, came = download(visit.page, basis, form)
     block = int(re.search(r"block-(\d+)", name)[1])  # type: ignore[index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -185,6 +186,15 @@ class TestTheCommand:
         arguments = ["serve", "--deployments", str(tmp_path), "--index", str(tmp_path / "index.duckdb")]
         done = CliRunner().invoke(main, [*arguments, "--cities", str(REPOSITORY / "cities")])
         assert (done.exit_code, "it isn't one" in done.output) == (2, True)
+
+    def test_a_port_that_is_taken_is_named(self, tmp_path: Path) -> None:
+        with Index.open(tmp_path / "index.duckdb", write=True) as made:
+            IndexRows(made).admit(SHANGHAI, "Shanghai")
+        arguments = ["serve", "--archive", "--index", str(tmp_path / "index.duckdb")]
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = str(other.getsockname()[1])
+            done = CliRunner().invoke(main, [*arguments, "--cities", str(REPOSITORY / "cities"), "--port", port])
+        assert (done.exit_code, f"port {port}" in done.output) == (2, True)
 
     def test_an_archive_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         arguments = ["serve", "--archive", "--index", str(tmp_path / "none.duckdb")]
