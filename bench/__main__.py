@@ -89,7 +89,7 @@ BENCHMARKS: Final[dict[str, Callable[[Path, str, bool], tuple[str, bool]]]] = {
 @click.option("--year", type=click.Path(path_type=Path, exists=True), help="Folder of a year whose chain runs already.")
 @click.option("--index", type=click.Path(path_type=Path, exists=True), help="Index that the pages are served from.")
 def main(which: str, quick: bool, check: bool, rides: int | None, year: Path | None, index: Path | None) -> None:
-    """Measure gas, refunds, verification, taps, the ledger and its pages; results go to bench/results, JSON and Markdown.
+    """Measure gas, refunds, verification, taps, the ledger and the pages; results go to bench/results.
 
     Exit status: 0 measured, 1 a target missed (with --check), 2 cannot work.
     """
