@@ -15,6 +15,13 @@ from consortium.command import NOT_YET, Answer, ChainCommand, common_options
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Also compare deposits and withdrawals with this file of the bank's: CSV, or camt.053.",
 )
+@click.option("--tariff", is_flag=True, help="Also price every ride again by its operator's published tariff.")
+@click.option(
+    "--tariffs",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A GTFS folder of a tariff that held earlier; implies --tariff.",
+)
 @click.option(
     "--index",
     "index_file",
@@ -30,7 +37,7 @@ from consortium.command import NOT_YET, Answer, ChainCommand, common_options
     help="The city files: their tariffs, and when days begin.",
 )
 @common_options
-def cli(chain, path, city, quick, bank, index_file, folder):
+def cli(chain, path, city, quick, bank, tariff, tariffs, index_file, folder):
     """Compare every balance, made from all rides and events since the first block, with the contracts.
 
     Then every row of the index is held against the chain's events, and every ride's signature checked again.
@@ -49,7 +56,7 @@ def cli(chain, path, city, quick, bank, index_file, folder):
     deployment = require_deployment(path)
     require_on_chain(chain, deployment)
     found = reconcile(
-        Wish(city, quick, bank),
+        Wish(city, quick, bank, tariff, tariffs),
         Chain(chain.web3, deployment.address("Clearinghouse")),
         index_path(path.stem, index_file),
         folder,

@@ -18,6 +18,7 @@ from ledger.reconcile.bank_file import read_bank_file
 from ledger.reconcile.contracts import check_contracts
 from ledger.reconcile.findings import Result
 from ledger.reconcile.table import findings_table
+from ledger.reconcile.tariffs import PriceTable, check_tariffs
 from ledger.table import choose_cities
 
 
@@ -30,6 +31,10 @@ class Wish:
     """Leave the audit of the index out."""
     bank: Path | None = None
     """A bank's file."""
+    tariff: bool = False
+    """Price every ride again."""
+    tariffs: tuple[Path, ...] = ()
+    """GTFS folders of tariffs that held earlier, besides those of the city files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ def reconcile(
     balances = chain.balances()
     city = None if wish.city is None else choose_cities(balances, [wish.city])[0]
     book = None if wish.bank is None else read_bank_file(wish.bank)
+    folders = dict.fromkeys((*(file.tariff for file in files), *wish.tariffs)) if wish.tariff or wish.tariffs else ()
+    tables = [PriceTable.load(folder) for folder in folders]
     with Index.open(index_path, write=True) as index:
         sync(index, chain, files, tell=tell, until=chain.head.number)
         chain.require_same_block()
@@ -86,4 +93,6 @@ def reconcile(
             results.append(check_index(index, chain, files, tell=tell))
         if book is not None:
             results.append(check_bank(index.cursor(), book, files, chain.head.number, city))
+        if tables:
+            results.append(check_tariffs(index.cursor(), tables, chain.head.number, city))
     return Reconciled(chain.head.number, chain.head.hash, tuple(results))

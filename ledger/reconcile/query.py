@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 from duckdb import DuckDBPyConnection
 
 from ledger.head import Head
@@ -138,3 +142,58 @@ def transfers(cursor: DuckDBPyConnection, block: int, city: int | None = None) -
         {"block": block, "city": city},
     ).fetchall()
     return [Transfer(*row) for row in rows]
+
+
+# ---------------------------------------------------------------- tariffs and fares
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A tariff that a city published: where, its hash (32 bytes), and from when on it holds (Unix seconds)."""
+
+    uri: str
+    digest: bytes
+    valid_from: int
+
+
+def published_tariffs(cursor: DuckDBPyConnection, block: int) -> dict[int, list[Published]]:
+    """Each city's, up to a block, as they were published."""
+    rows = cursor.execute(
+        """
+        SELECT arguments FROM events
+        WHERE contract = 'CityRegistry' AND name = 'TariffPublished' AND block <= ? ORDER BY block, place
+        """,
+        [block],
+    ).fetchall()
+    found: defaultdict[int, list[Published]] = defaultdict(list)
+    for (arguments,) in rows:
+        told = json.loads(arguments)
+        found[told["city"]].append(Published(told["uri"], bytes.fromhex(told["hash"][2:]), told["validFrom"]))
+    return dict(found)
+
+
+def last_batch(cursor: DuckDBPyConnection) -> int:
+    """The highest number of a batch that rides are of; 0 if there is none."""
+    row = cursor.execute("SELECT coalesce(max(batch), 0) FROM rides").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def fares(cursor: DuckDBPyConnection, first: int, last: int, block: int) -> dict[str, npt.NDArray[Any]]:
+    """What prices the rides of the batches with these numbers, a column each."""
+    found: dict[str, npt.NDArray[Any]] = cursor.execute(
+        """
+        SELECT batch, index, operator, entry_station, exit_station, entered_at, exited_at, fare_cap, fare FROM rides
+        WHERE batch BETWEEN ? AND ? AND block <= ? ORDER BY batch, index
+        """,
+        [first, last, block],
+    ).fetchnumpy()
+    return {name: np.asarray(column).astype(np.int64) for name, column in found.items()}
+
+
+def batch_names(cursor: DuckDBPyConnection, numbers: Collection[int]) -> dict[int, str]:
+    """Batch ids, 0x and 64 digits, by the batches' numbers; a batch that isn't there has its number as its name."""
+    rows = cursor.execute(
+        "SELECT id, batch_id FROM batches WHERE id IN (SELECT unnest($numbers::INTEGER[]))", {"numbers": list(numbers)}
+    ).fetchall()
+    return {number: f"number {number}" for number in numbers} | {row[0]: f"0x{row[1].hex()}" for row in rows}
