@@ -17,8 +17,8 @@ from interline.operating_day import OperatingDay
 from ledger.books import Books, Entry
 from ledger.errors import BooksError
 from ledger.index.query import RideCase
-from ledger.index.reading import Event, Piece, ReadBatch
-from ledger.index.writing import COLUMNS, Columns, Rows
+from ledger.index.reading import Event, Piece
+from ledger.index.writing import Columns, Rows
 
 _EPOCH: Final = date(1970, 1, 1)
 _PLAIN: Final = ("entry_station", "exit_station", "entered_at", "exited_at", "fare_cap", "fare")  # as in the bytes
@@ -113,7 +113,7 @@ class _Posting:
         self._books, self._clocks, self._piece, self._cases = books, clocks, piece, cases
         self._numbers = {batch_id: last_batch + 1 + at for at, (_, batch_id) in enumerate(piece.batches)}
         self._in_piece = {batch_id: batch for (_, batch_id), batch in piece.batches.items()}
-        self._rides: list[Columns] = []
+        self._settled: dict[bytes, tuple[int, int, int]] = {}
         self._set_off = 0
         self._acts: Mapping[tuple[str, str], Callable[[Event], None]] = {
             ("Clearinghouse", "Deposited"): self._deposited,
@@ -143,9 +143,9 @@ class _Posting:
                 except BooksError as error:
                     raise BooksError(f"{_where(event)}: {error}") from error
                 self._set_off = 0
-        if not self._rides:
+        if not self._settled:
             return {}
-        rides = {name: np.concatenate([some[name] for some in self._rides]) for name in COLUMNS["rides"]}
+        rides = self._ride_columns()
         self.rows.add_columns("rides", rides)
         return rides
 
@@ -196,21 +196,29 @@ class _Posting:
         self.rows.add("batches", *who, log.block, log.place, log.tx, time, *totals, batch.data)
         for index, reason in settlement.refused:
             self.rows.add("refused_rides", number, index, reason, log.block)
-        self._rides.append(self._columns(batch, number, time, log.block))
+        self._settled[settlement.batch_id] = number, time, log.block
 
-    def _columns(self, batch: ReadBatch, number: int, time: int, block: int) -> Columns:
-        arrays, settled = batch.arrays, batch.settled
-        rides = arrays.rides[settled]
+    def _ride_columns(self) -> Columns:
+        """The rides of all batches."""
+        batches = [self._in_piece[batch_id] for batch_id in self._settled]
+        counts = [len(batch.settled) for batch in batches]
+        rides = np.concatenate([batch.arrays.rides[batch.settled] for batch in batches])
+        operators = np.repeat(np.array([batch.arrays.operator for batch in batches], np.int64), counts)
+        whens = np.repeat(np.array([*self._settled.values()], np.int64), counts, axis=0)
         exited = rides["exited_at"].astype(np.int64)
-        same = {"batch": number, "operator": arrays.operator, "settled_at": time, "block": block}
+        days = np.empty(len(rides), np.int64)
+        for operator in np.unique(operators):
+            own = operators == operator
+            days[own] = self._clocks.days(int(operator), exited[own])
         return {
-            **{name: np.full(len(settled), value, np.int64) for name, value in same.items()},
             **{name: rides[name].astype(np.int64) for name in _PLAIN},
-            "index": settled.astype(np.int64),
-            "issuer": arrays.issuers[settled].astype(np.int64),
-            "key_id": arrays.key_ids[settled].astype(np.int64),
-            "serial": arrays.serials[settled],
-            "exit_day": self._clocks.days(arrays.operator, exited),
+            **{name: whens[:, at] for at, name in enumerate(("batch", "settled_at", "block"))},
+            "index": np.concatenate([batch.settled for batch in batches]),
+            "issuer": np.concatenate([batch.arrays.issuers[batch.settled] for batch in batches]).astype(np.int64),
+            "key_id": np.concatenate([batch.arrays.key_ids[batch.settled] for batch in batches]).astype(np.int64),
+            "operator": operators,
+            "serial": np.concatenate([batch.arrays.serials[batch.settled] for batch in batches]),
+            "exit_day": days,
         }
 
     # ------------------------------------------------------------ corrections

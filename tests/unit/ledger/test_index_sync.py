@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy, deepcopy
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -59,8 +60,24 @@ class World:
         self.chain = FakeChain.of(rows)
 
 
+@pytest.fixture(scope="module")
+def told() -> Iterator[World]:
+    made = World()
+    yield made
+    made.index.close()
+
+
 @pytest.fixture
-def world() -> Iterator[World]:
+def world(told: World) -> World:
+    """The winter, on a chain that the test may spoil; its rows are for reading."""
+    world = copy(told)
+    world.chain = deepcopy(told.chain)
+    return world
+
+
+@pytest.fixture
+def going_on() -> Iterator[World]:
+    """The winter, to be gone on with."""
     made = World()
     yield made
     made.index.close()
@@ -106,12 +123,12 @@ def test_where_nothing_is_new_only_the_newest_block_is_asked_for(world: World, i
     assert world.chain.asked == ["latest"]
 
 
-def test_a_new_block_is_read_alone(world: World, index: Index) -> None:
-    sync(index, world.chain)
-    number = world.rows.settle(HANGZHOU, [(SHANGHAI, 600)]).number
-    world.chain.blocks = FakeChain.of(world.rows).blocks
-    assert sync(index, world.chain).events == 2
-    assert contents(index) == contents(world.index)
+def test_a_new_block_is_read_alone(going_on: World, index: Index) -> None:
+    sync(index, going_on.chain)
+    number = going_on.rows.settle(HANGZHOU, [(SHANGHAI, 600)]).number
+    going_on.chain.blocks = FakeChain.of(going_on.rows).blocks
+    assert sync(index, going_on.chain).events == 2
+    assert contents(index) == contents(going_on.index)
     assert index.cursor().execute("SELECT max(id) FROM batches").fetchall() == [(number,)]
 
 
@@ -141,30 +158,30 @@ def test_pieces_of_few_rides_make_the_same_index(world: World, index: Index, mon
     assert contents(index) == contents(world.index)
 
 
-def test_only_the_last_blocks_are_kept_without_an_event(world: World, index: Index) -> None:
-    sync(index, world.chain)
+def test_only_the_last_blocks_are_kept_without_an_event(going_on: World, index: Index) -> None:
+    sync(index, going_on.chain)
     for _ in range(RECENT + 20):
-        world.rows.empty_block()
-        world.chain.blocks = FakeChain.of(world.rows).blocks
-        sync(index, world.chain)
-    assert contents(index)["blocks"] == contents(world.index)["blocks"]
+        going_on.rows.empty_block()
+        going_on.chain.blocks = FakeChain.of(going_on.rows).blocks
+        sync(index, going_on.chain)
+    assert contents(index)["blocks"] == contents(going_on.index)["blocks"]
     with_events = index.cursor().execute("SELECT DISTINCT block FROM events").fetchall()
     assert len(contents(index)["blocks"]) == len(with_events) + RECENT
 
 
 def test_a_city_whose_day_begins_at_another_time_gets_its_rides_days_anew(
-    world: World, index: Index, city_file: Callable[..., Any]
+    going_on: World, index: Index, city_file: Callable[..., Any]
 ) -> None:
-    world.rows.settle(HANGZHOU, [(SHANGHAI, 600, moment("2019-11-01 05:30"))])
-    world.chain.blocks = FakeChain.of(world.rows).blocks
-    sync(index, world.chain)
+    going_on.rows.settle(HANGZHOU, [(SHANGHAI, 600, moment("2019-11-01 05:30"))])
+    going_on.chain.blocks = FakeChain.of(going_on.rows).blocks
+    sync(index, going_on.chain)
     at = "SELECT exit_day::VARCHAR FROM rides WHERE fare = 600"
     assert index.cursor().execute(at).fetchall() == [("2019-11-01",)]
-    sync(index, world.chain, [city_file(HANGZHOU, "06:00")])
+    sync(index, going_on.chain, [city_file(HANGZHOU, "06:00")])
     assert index.cursor().execute(at).fetchall() == [("2019-10-31",)]
-    sync(index, world.chain)  # Nothing said of cities: as before
+    sync(index, going_on.chain)  # Nothing said of cities: as before
     assert index.cursor().execute(at).fetchall() == [("2019-10-31",)]
-    sync(index, world.chain, [])
+    sync(index, going_on.chain, [])
     assert index.cursor().execute(at).fetchall() == [("2019-11-01",)]
 
 
@@ -178,7 +195,7 @@ def city_file() -> Callable[..., Any]:
 
 def branch(world: World, above: int) -> FakeChain:
     """The same chain up to a block, and other blocks after it: without what had happened there, but a deposit."""
-    chain = FakeChain.of(world.rows)
+    chain = deepcopy(world.chain)
     chain.blocks = {number: block for number, block in chain.blocks.items() if number <= above}
     told = {"city": SHANGHAI, "from": chain.address, "amount": 77, "bankReference": bytes(32)}
     topics, data = encode_log("Clearinghouse", "Deposited", told)
@@ -401,16 +418,16 @@ def test_a_batch_that_settles_twice_is_named(world: World, index: Index) -> None
     assert f"batch 0x{world.first.batch.id.hex()}" in refused(world, index)
 
 
-def test_a_serial_that_settled_in_an_earlier_batch_is_named(world: World, index: Index) -> None:
-    sync(index, world.chain)
+def test_a_serial_that_settled_in_an_earlier_batch_is_named(going_on: World, index: Index) -> None:
+    sync(index, going_on.chain)
     before = contents(index)
-    again = world.rows.settle(HANGZHOU, [(SHANGHAI, 600)])
-    world.chain.blocks = FakeChain.of(world.rows).blocks
-    ride = next(world.first.batch.iter_rides())
+    again = going_on.rows.settle(HANGZHOU, [(SHANGHAI, 600)])
+    going_on.chain.blocks = FakeChain.of(going_on.rows).blocks
+    ride = next(going_on.first.batch.iter_rides())
     batch = Batch.build(HANGZHOU, [ride[1:]])
-    _replace_batch(world, again, batch)
+    _replace_batch(going_on, again, batch)
     with pytest.raises(BooksError, match=f"batch 0x{batch.id.hex()}, ride 0: serial 0 of 3100 for 3301 had settled"):
-        sync(index, world.chain)
+        sync(index, going_on.chain)
     assert contents(index) == before
 
 
