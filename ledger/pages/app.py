@@ -19,14 +19,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from web3 import Web3
 
-from interline.cities import CityFile
+from interline.cities import NO_END, CityFile
 from interline.contracts import load_abi
 from interline.errors import InterlineError
 from interline.money import format_yuan
@@ -37,7 +38,7 @@ from ledger.head import Head
 from ledger.index.store import Index
 from ledger.pages import charts, query
 from ledger.pages.errors import NoSuchPageError
-from ledger.pages.live import Follower
+from ledger.pages.live import Follower, State
 from ledger.pages.text import LANGUAGES, NAMES, Text
 from ledger.statement.build import build_statement
 from ledger.statement.formats import FORMATS, file_name, form_of
@@ -52,6 +53,11 @@ CLOCK: Final = ZoneInfo("Asia/Shanghai")
 TICK: Final = 0.1
 """Seconds between two looks for a new block, of each page that is open."""
 HEARTBEAT: Final = 5.0
+ROWS: Final = 50
+"""Of a list of batches."""
+SHADES: Final = 5
+"""Of the matrix: more is darker."""
+_PATIENCE: Final = 20.0  # seconds for other statements to be made first
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -62,11 +68,13 @@ _HEADERS: Final = {
 
 @dataclass(frozen=True)
 class CityFigures:
-    """What a city's page says besides: its days as an operator, its batches, its deposits and withdrawals."""
+    """What a city's page says besides: its days as an operator, its batches, transfers and corrections."""
 
     days: list[query.Day]
     batches: list[query.BatchRow]
     transfers: list[query.Transfer]
+    corrected: Mapping[int, tuple[int, int]]
+    corrections: list[query.CityCorrection]
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,8 @@ class Network:
     proposals: list[query.Proposal]
     disputes: list[query.OpenDispute]
     batches: list[query.BatchRow]
+    deposits: int
+    withdrawals: int
     by_city: dict[int, CityFigures] = field(default_factory=dict)
     """Those that were asked for."""
 
@@ -99,6 +109,17 @@ class Network:
     def held(self) -> int:
         """All balances together, fen."""
         return sum(one.balance for one in self.accounts.values())
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the balances are what came in less what went out."""
+        return self.held == self.deposits - self.withdrawals
+
+    @cached_property
+    def shades(self) -> Mapping[tuple[int, int], int]:
+        """1 to SHADES for each pair with fares, by their share of the most."""
+        most = max((amount for _, amount in self.fares.values()), default=0) + 1
+        return {pair: 1 + SHADES * amount // most for pair, (_, amount) in self.fares.items()}
 
     @cached_property
     def active(self) -> set[int]:
@@ -120,6 +141,8 @@ class Pages:
     _network: Network | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _tariffs: dict[int, Tariff | None] = field(default_factory=dict)
+    making: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(1))
+    """Statements are made one at a time: together they could take all of the memory."""
 
     def network(self) -> Network:
         """As of the newest block. Raises IndexFileError where nothing is indexed yet."""
@@ -139,6 +162,7 @@ class Pages:
                         query.proposals(cursor),
                         query.open_disputes(cursor),
                         query.latest_batches(cursor),
+                        *query.transferred(cursor),
                     )
                 finally:
                     cursor.rollback()
@@ -149,7 +173,11 @@ class Pages:
         if code not in network.by_city:
             cursor = self.index.cursor()
             network.by_city[code] = CityFigures(
-                query.days(cursor, code), query.latest_batches(cursor, code), query.transfers(cursor, code)
+                query.days(cursor, code),
+                query.latest_batches(cursor, code),
+                query.transfers(cursor, code),
+                query.corrected(cursor, code),
+                query.city_corrections(cursor, code),
             )
         return network.by_city[code]
 
@@ -196,6 +224,7 @@ class Renderer:
         )
         self._templates.filters |= {"yuan": _yuan, "count": _count, "when": _when, "day": _day, "reference": _reference}
         self._templates.globals |= {
+            "no_end": NO_END,
             "version": _version(),
             "has_charts": (HERE / "static/vendor/echarts.min.js").exists(),
         }
@@ -236,15 +265,17 @@ def make_app(index: Index, follower: Follower, cities: Iterable[CityFile]) -> St
         routes=[
             Route("/", views.home),
             Route("/live", views.live),
+            Route("/healthz", views.health),
             Mount("/static", StaticFiles(directory=HERE / "static")),
             Route("/{language}/", views.overview),
             Route("/{language}/cities/{city:int}", views.city),
             Route("/{language}/cities/{city:int}/statement", views.statement),
+            Route("/{language}/batches", views.batches),
             Route("/{language}/batches/{batch}", views.batch),
             Route("/{language}/batches/{batch}/rides/{index:int}", views.ride),
             Route("/{language}/votes", views.votes),
         ],
-        middleware=[Middleware(_Timed)],
+        middleware=[Middleware(_Timed), Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)],
         exception_handlers={
             NoSuchPageError: views.lost,
             HTTPException: views.lost,
@@ -297,6 +328,8 @@ class _Views:
             code=code,
             member=network.members[code],
             account=network.accounts.get(code, query.Account()),
+            corrected=figures.corrected,
+            corrections=figures.corrections,
             others=[other for other in network.members if other != code],
             days=figures.days,
             days_chart=charts.days_chart(figures.days, text.rides, text.settled_fares),
@@ -316,9 +349,26 @@ class _Views:
             raise NoSuchPageError(f"expected a basis, {' or '.join(Basis)}, came {basis!r}")
         period = Period.parse(wanted.get("period", ""))
         code = request.path_params["city"]
-        made = build_statement(self._pages.index, code, period, Basis(basis), cities=self._pages.cities.values())
+        if not self._pages.making.acquire(timeout=_PATIENCE):
+            raise LedgerError("expected a free moment, other statements are being made: try again in a few seconds")
+        try:
+            made = build_statement(self._pages.index, code, period, Basis(basis), cities=self._pages.cities.values())
+            body = form.write(made)
+        finally:
+            self._pages.making.release()
         headers = {**_HEADERS, "Content-Disposition": f'attachment; filename="{file_name(made, form)}"'}
-        return Response(form.write(made), headers=headers, media_type=form.media_type)
+        return Response(body, headers=headers, media_type=form.media_type)
+
+    def batches(self, request: Request) -> Response:
+        """All batches, a piece at a time, the newest first."""
+        network, _ = self._begin(request)
+        asked: dict[str, Any] = {key: _number(request, key) for key in ("issuer", "operator", "below")}
+        for key in ("issuer", "operator"):
+            if asked[key] is not None and asked[key] not in network.members:
+                raise NoSuchPageError(f"expected the code of a city that is or was a member, came {asked[key]}")
+        found = query.batches(self._pages.index.cursor(), **asked, most=ROWS + 1)
+        older = found[ROWS - 1].number if len(found) > ROWS else None
+        return self._renderer.page(request, "batches.html", network, batches=found[:ROWS], older=older, **asked)
 
     def batch(self, request: Request) -> Response:
         """A batch and its rides."""
@@ -342,7 +392,8 @@ class _Views:
         network, text = self._begin(request)
         acts = {one.number: self._act(one, text, network) for one in network.proposals}
         needed = {one.number: _votes_needed(one, network.active) for one in network.proposals}
-        return self._renderer.page(request, "votes.html", network, acts=acts, needed=needed)
+        holdings = query.holdings(self._pages.index.cursor())
+        return self._renderer.page(request, "votes.html", network, acts=acts, needed=needed, holdings=holdings)
 
     def lost(self, request: Request, error: Exception) -> Response:
         """There is no such page."""
@@ -356,6 +407,13 @@ class _Views:
     def wrong(self, request: Request, error: Exception) -> Response:
         """What was asked for can't be made; the error says why."""
         return self._renderer.page(request, "error.html", self._known(), 400, said=str(error), title="wrong_title")
+
+    def health(self, request: Request) -> Response:
+        """For programs that watch the server: how it stands to the chain; 503 where it doesn't follow it."""
+        standing = self._pages.follower.standing
+        document = {"state": str(standing.state), "block": standing.head, "problem": standing.problem}
+        well = standing.state in (State.LIVE, State.ARCHIVE)
+        return JSONResponse(document, 200 if well else 503, {**_HEADERS, "Cache-Control": "no-store"})
 
     async def live(self, request: Request) -> Response:
         """An event for each new block and each change of how the pages stand to the chain."""
@@ -411,6 +469,14 @@ class _Timed:
             await send(message)
 
         await self._app(scope, receive, timed if scope["type"] == "http" else send)
+
+
+def _number(request: Request, key: str) -> int | None:
+    """A number in the query of an address; None where it isn't there."""
+    text = request.query_params.get(key, "")
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise NoSuchPageError(f"{key}: expected a number, came {text[:40]!r}")
+    return int(text) if text else None
 
 
 def _votes_needed(proposal: query.Proposal, active: set[int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -92,6 +93,23 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
+class CityCorrection:
+    """A refund, a dispute or an answer, on a city's page."""
+
+    time: int
+    batch_id: str
+    index: int
+    issuer: int
+    operator: int
+    kind: str
+    """`disputed`, `upheld` or `refunded`."""
+    amount: int
+    """In dispute, the fee, or what went back; fen."""
+    cause: int
+    """Of a refund, as in IRefunds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """A deposit or a withdrawal."""
 
@@ -113,6 +131,20 @@ class OpenDispute:
     operator: int
     amount: int
     until: int
+
+
+@dataclass(slots=True)
+class Holdings:
+    """What a member has in the registry, besides its status."""
+
+    admin: str = ""
+    treasury: str = ""
+    frozen: bool = False
+    keys: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """(valid from, valid until) of each issuer key, Unix seconds, by its id."""
+    submitters: set[str] = field(default_factory=set)
+    tariffs: list[tuple[int, str, str]] = field(default_factory=list)
+    """(valid from, hash, address of the file) of each that was published."""
 
 
 @dataclass(slots=True)
@@ -196,6 +228,70 @@ _BATCH: Final = """
         id
     FROM batches
 """
+
+
+def transferred(cursor: DuckDBPyConnection) -> tuple[int, int]:
+    """(deposits, withdrawals) of all cities, fen."""
+    row = cursor.execute(
+        """
+        SELECT coalesce(sum(amount) FILTER (kind = 'deposit'), 0)::BIGINT,
+            coalesce(sum(amount) FILTER (kind = 'withdrawal'), 0)::BIGINT
+        FROM transfers
+        """
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def corrected(cursor: DuckDBPyConnection, city: int) -> dict[int, tuple[int, int]]:
+    """(refunds, dispute fees) between a city and each other one, by its code; fen, above 0 in the city's favour."""
+    rows = cursor.execute(
+        """
+        SELECT CASE WHEN issuer = $city THEN operator ELSE issuer END AS other,
+            sum(CASE WHEN issuer = $city THEN refund ELSE -refund END)::BIGINT,
+            sum(CASE WHEN issuer = $city THEN -fee ELSE fee END)::BIGINT
+        FROM (
+            SELECT issuer, operator, amount AS refund, 0 AS fee FROM refunds
+            UNION ALL SELECT issuer, operator, 0, fee FROM answers
+        ) WHERE issuer = $city OR operator = $city GROUP BY other ORDER BY other
+        """,
+        {"city": city},
+    ).fetchall()
+    return {other: (refunds, fees) for other, refunds, fees in rows}
+
+
+def city_corrections(cursor: DuckDBPyConnection, city: int) -> list[CityCorrection]:
+    """A city's last refunds, disputes and answers, whichever side it was on; the newest first."""
+    rows = cursor.execute(
+        """
+        SELECT t.time, '0x' || lower(hex(b.batch_id)), t.index, t.issuer, t.operator, t.kind, t.amount, t.cause FROM (
+            SELECT time, block, place, batch, index, issuer, operator, 'disputed' AS kind, amount, 0 AS cause
+            FROM disputes
+            UNION ALL
+            SELECT time, block, place, batch, index, issuer, operator, 'upheld', fee, 0 FROM answers
+            UNION ALL
+            SELECT time, block, place, batch, index, issuer, operator, 'refunded', amount, cause FROM refunds
+        ) t JOIN batches b ON b.id = t.batch
+        WHERE t.issuer = $city OR t.operator = $city ORDER BY t.block DESC, t.place DESC LIMIT $most
+        """,
+        {"city": city, "most": LATEST_TRANSFERS},
+    ).fetchall()
+    return [CityCorrection(*row) for row in rows]
+
+
+def batches(
+    cursor: DuckDBPyConnection, *, issuer: int | None, operator: int | None, below: int | None, most: int
+) -> list[BatchRow]:
+    """Batches with rides of an issuer, of an operator, with numbers below one, where these are given; newest first."""
+    rows = cursor.execute(
+        f"""
+        {_BATCH} WHERE ($below IS NULL OR id < $below) AND ($operator IS NULL OR operator = $operator)
+            AND ($issuer IS NULL OR id IN (SELECT batch FROM pairs WHERE issuer = $issuer))
+        ORDER BY id DESC LIMIT $most
+        """,
+        {"below": below, "operator": operator, "issuer": issuer, "most": most},
+    ).fetchall()
+    return [BatchRow(*row) for row in rows]
 
 
 def latest_batches(cursor: DuckDBPyConnection, city: int | None = None) -> list[BatchRow]:
@@ -306,6 +402,46 @@ def members(cursor: DuckDBPyConnection) -> dict[int, Member]:
 
 
 _STATUS: Final = {"CitySuspended": "suspended", "CityReinstated": "active", "CityExited": "left"}
+
+
+def holdings(cursor: DuckDBPyConnection) -> dict[int, Holdings]:
+    """Each city's addresses, keys and published tariffs, by its code."""
+    found: dict[int, Holdings] = {}
+    rows = cursor.execute(
+        "SELECT name, arguments FROM events WHERE contract = 'CityRegistry' AND name IN (SELECT unnest($names)) "
+        "ORDER BY block, place",
+        {"names": list(_HOLDINGS)},
+    ).fetchall()
+    for name, text in rows:
+        told = json.loads(text)
+        _HOLDINGS[name](found.setdefault(told["city"], Holdings()), told)
+    return found
+
+
+def _addresses(of: Holdings, told: dict[str, Any]) -> None:
+    of.admin, of.treasury = told.get("admin", of.admin), told.get("treasury", of.treasury)
+
+
+def _key_added(of: Holdings, told: dict[str, Any]) -> None:
+    of.keys[told["keyId"]] = (told["validFrom"], told["validUntil"])
+
+
+def _key_ended(of: Holdings, told: dict[str, Any]) -> None:
+    of.keys[told["keyId"]] = (of.keys[told["keyId"]][0], told["validUntil"])
+
+
+_HOLDINGS: Final[dict[str, Callable[[Holdings, dict[str, Any]], None]]] = {
+    "CityAdmitted": _addresses,
+    "AdminChanged": _addresses,
+    "TreasuryChanged": _addresses,
+    "CityRecovered": _addresses,
+    "IssuerKeyAdded": _key_added,
+    "IssuerKeyEnded": _key_ended,
+    "SubmitterAdded": lambda of, told: of.submitters.add(told["key"]),
+    "SubmitterRemoved": lambda of, told: of.submitters.discard(told["key"]),
+    "TreasuryFrozen": lambda of, told: setattr(of, "frozen", told["frozen"]),
+    "TariffPublished": lambda of, told: of.tariffs.append((told["validFrom"], told["hash"], told["uri"])),
+}
 
 
 def proposals(cursor: DuckDBPyConnection) -> list[Proposal]:

@@ -63,11 +63,44 @@ _WORDS: Final[dict[str, Words]] = {
     "active": Words("active", "正常"),
     "suspended": Words("suspended", "已暂停"),
     "left": Words("left", "已退出"),
-    "matrix": Words("Who carried whose riders", "清分矩阵"),
+    "matrix": Words("Who owes whom", "清分矩阵"),
     "matrix_note": Words(
-        "Fares that settled, yuan: each row is the issuer, which owes; each column the operator, which earns.",
-        "已结算票款（元）：行为发卡方（应付），列为运营方（应得）。",
+        "Fares that settled, yuan: the row's riders, carried by the column's metro. They were paid as each batch "
+        "settled, as far as the balance reached; the rest became arrears.",
+        "已结算票款（元）：行为发卡方（应付），列为运营方（应得）。票款随批次结算支付，余额不足部分记为欠款。",
     ),
+    "earns": Words("Earns", "应得"),
+    "adds_up": Words(
+        "It adds up: balances {held} = deposits {deposits} − withdrawals {withdrawals} yuan, made again from every "
+        "ride since the first block, each with its signature checked.",
+        "账目相符：余额合计 {held} ＝ 存入 {deposits} − 提取 {withdrawals} 元，由首个区块以来的全部行程重算得出，"
+        "每个行程的签名均已校验。",
+    ),
+    "adds_not_up": Words(
+        "IT DOES NOT ADD UP: balances {held}, deposits {deposits}, withdrawals {withdrawals} yuan. Run reconcile.",
+        "账目不符：余额合计 {held}，存入 {deposits}，提取 {withdrawals} 元。请运行对账。",
+    ),
+    "batches": Words("Batches", "批次"),
+    "batches_note": Words("Every batch of which a ride settled, the newest first.", "有行程结算的全部批次，最新在前。"),
+    "batches_of": Words("Carried by {operator}.", "运营方：{operator}。"),
+    "batches_with": Words("With riders of {issuer}.", "含{issuer}乘客的行程。"),
+    "older": Words("Older batches", "更早的批次"),
+    "newest": Words("Newest batches", "最新批次"),
+    "all_batches": Words("All its batches", "全部批次"),
+    "refunds": Words("Refunds, yuan", "退款（元）"),
+    "fees": Words("Dispute fees, yuan", "争议费（元）"),
+    "corrections": Words("Refunds and disputes", "退款与争议"),
+    "frozen": Words("treasury frozen", "资金账户已冻结"),
+    "issuer_keys": Words("Issuer keys", "发卡密钥"),
+    "key_from": Words("{id}: from {since}", "{id}：自 {since}"),
+    "key_until": Words("{id}: {since} to {until}", "{id}：{since} 至 {until}"),
+    "submitters": Words("Submitters", "提交方"),
+    "admin": Words("Admin", "管理员"),
+    "treasury": Words("Treasury", "资金账户"),
+    "tariffs": Words("Published tariffs", "已公布票价"),
+    "valid_from": Words("Valid from", "生效时间"),
+    "hash": Words("Hash", "哈希"),
+    "file": Words("File", "文件"),
     "flows": Words("Net flows between the cities", "城市间净额流向"),
     "flows_note": Words(
         "From the city that owes more to the one that earns more, yuan.", "由净应付方流向净应得方，单位：元。"

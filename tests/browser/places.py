@@ -7,7 +7,7 @@ from typing import Final
 from tests.contracts.corrections import Settled
 from tests.support.small_world import HANGZHOU, SmallWorld
 
-PLACES: Final = ("overview", "city", "batch", "ride", "votes")
+PLACES: Final = ("overview", "city", "batches", "batch", "ride", "votes")
 
 
 def paths_in(small: SmallWorld) -> dict[str, str]:
@@ -16,6 +16,7 @@ def paths_in(small: SmallWorld) -> dict[str, str]:
     return {
         "overview": "/",
         "city": f"/cities/{HANGZHOU.code}",
+        "batches": "/batches",
         "batch": batch_path(small.batches["refused"]),
         "ride": ride_path(disputed, 4),
         "votes": "/votes",
