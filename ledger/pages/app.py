@@ -31,7 +31,7 @@ from interline.cities import NO_END, CityFile
 from interline.contracts import load_abi
 from interline.errors import InterlineError
 from interline.money import format_yuan
-from interline.tariff import Tariff, load_tariff
+from interline.tariff import Station, load_tariff
 from ledger.bank_reference import reference_text
 from ledger.errors import IndexFileError, LedgerError
 from ledger.head import Head
@@ -140,7 +140,7 @@ class Pages:
     cities: Mapping[int, CityFile]
     _network: Network | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _tariffs: dict[int, Tariff | None] = field(default_factory=dict)
+    _stations: dict[int, Mapping[int, Station]] = field(default_factory=dict)
     making: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(1))
     """Statements are made one at a time: together they could take all of the memory."""
 
@@ -181,16 +181,17 @@ class Pages:
             )
         return network.by_city[code]
 
-    def tariff(self, operator: int) -> Tariff | None:
-        """A city's, where its file is there."""
-        if operator not in self._tariffs:
-            self._tariffs[operator] = None
+    def stations(self, operator: int) -> Mapping[int, Station]:
+        """A city's by their numbers, as far as its file is there."""
+        if operator not in self._stations:
+            self._stations[operator] = {}
             if operator in self.cities:
                 try:
-                    self._tariffs[operator] = load_tariff(self.cities[operator].tariff)
+                    tariff = load_tariff(self.cities[operator].tariff)
+                    self._stations[operator] = {station.number: station for station in tariff.stations}
                 except InterlineError as error:
                     logger.warning("stations of %d have no names: %s", operator, error)
-        return self._tariffs[operator]
+        return self._stations[operator]
 
     def name(self, code: int, language: str, network: Network) -> str:
         """A city's name in a language: its file's Chinese one, the registry's, or its code."""
@@ -203,8 +204,7 @@ class Pages:
         """A station's name, or its number."""
         if not number:
             return text.unknown_station
-        tariff = self.tariff(operator)
-        found = next((one for one in tariff.stations if one.number == number), None) if tariff else None
+        found = self.stations(operator).get(number)
         if found is None:
             return str(number)
         return (text.language == "zh" and found.name_zh) or found.name

@@ -325,6 +325,7 @@ def _ride_of_the_story(small: SmallWorld) -> None:
             small.claim(SHANGHAI, HANGZHOU, noon, not_after=noon - DAY),
             small.claim(SHANGHAI, HANGZHOU, noon, fare_cap=100),
             small.claim(SHANGHAI, HANGZHOU, noon, exited_at=noon - 60),
+            *(small.claim(city, HANGZHOU, noon + 300) for city in (SHANGHAI, NINGBO, HEFEI, NANJING, XUZHOU)),
         ],
         moment("12-01 18:10"),
     )
