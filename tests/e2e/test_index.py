@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from ledger.index.store import Index
 from ledger.index.sync import sync
 from ledger.recompute import recompute
 from tests.contracts.story import HANGZHOU, NANJING, SHANGHAI, XUZHOU
+from tests.e2e.test_scripts import Network
 from tests.support.small_world import SmallWorld, small_world
 
 _SYNC = """
@@ -134,6 +136,20 @@ def _run(path: Path, world: SmallWorld, kill_after: float | None) -> int:
             time.sleep(kill_after)
             process.kill()
     return process.returncode
+
+
+def test_the_command_recomputes_from_an_index_what_it_recomputes_without(
+    world: SmallWorld, chain: Chain, tmp_path: Path
+) -> None:
+    (tmp_path / "local.json").write_text(json.dumps(world.deployment()))
+    network = Network(world.url, tmp_path)
+    without = network.run("recompute", "--json")
+    assert without.status == 0, without
+    path = tmp_path / "index.duckdb"
+    for _ in range(2):
+        assert network.run("recompute", "--json", "--index", str(path)).document == without.document
+    with Index.open(path, write=False) as index:
+        assert index.head().number == chain.head.number
 
 
 # ---------------------------------------------------------------- reorganised blocks
