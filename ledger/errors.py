@@ -37,6 +37,10 @@ class BankFileError(LedgerError):
     """A bank's file that can't be read."""
 
 
+class RecordFileError(LedgerError):
+    """An operator's journal or an issuer's register that can't be read, or is of another chain or city."""
+
+
 class CityBooksError(LedgerError):
     """A city file lacks what a statement or an invoice needs."""
 

@@ -11,6 +11,20 @@ from consortium.command import NOT_YET, Answer, ChainCommand, common_options
 @click.argument("city", required=False)
 @click.option("--quick", is_flag=True, help="Take the index's word for what happened: leave its audit out.")
 @click.option(
+    "--journal",
+    "journals",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Also compare the rides in this journal of an operator's gates (SQLite; it is only read).",
+)
+@click.option(
+    "--issued",
+    "registers",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Also compare the tickets in this register of an issuer's office (SQLite; it is only read).",
+)
+@click.option(
     "--bank",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Also compare deposits and withdrawals with this file of the bank's: CSV, or camt.053.",
@@ -37,7 +51,7 @@ from consortium.command import NOT_YET, Answer, ChainCommand, common_options
     help="The city files: their tariffs, and when days begin.",
 )
 @common_options
-def cli(chain, path, city, quick, bank, tariff, tariffs, index_file, folder):
+def cli(chain, path, city, quick, journals, registers, bank, tariff, tariffs, index_file, folder):
     """Compare every balance, made from all rides and events since the first block, with the contracts.
 
     Then every row of the index is held against the chain's events, and every ride's signature checked again.
@@ -56,7 +70,7 @@ def cli(chain, path, city, quick, bank, tariff, tariffs, index_file, folder):
     deployment = require_deployment(path)
     require_on_chain(chain, deployment)
     found = reconcile(
-        Wish(city, quick, bank, tariff, tariffs),
+        Wish(city, quick, journals, registers, bank, tariff, tariffs),
         Chain(chain.web3, deployment.address("Clearinghouse")),
         index_path(path.stem, index_file),
         folder,

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from interline.cities import load_cities
+from interline.domain import Domain
 from ledger.chain import Chain
 from ledger.index import query
 from ledger.index.store import Index
@@ -17,6 +18,8 @@ from ledger.reconcile.bank import check_bank
 from ledger.reconcile.bank_file import read_bank_file
 from ledger.reconcile.contracts import check_contracts
 from ledger.reconcile.findings import Result
+from ledger.reconcile.issued import check_issued
+from ledger.reconcile.journal import check_journal
 from ledger.reconcile.table import findings_table
 from ledger.reconcile.tariffs import PriceTable, check_tariffs
 from ledger.table import choose_cities
@@ -29,6 +32,10 @@ class Wish:
     city: str | None = None
     quick: bool = False
     """Leave the audit of the index out."""
+    journals: tuple[Path, ...] = ()
+    """Operators' journals."""
+    registers: tuple[Path, ...] = ()
+    """Issuers' registers."""
     bank: Path | None = None
     """A bank's file."""
     tariff: bool = False
@@ -91,8 +98,12 @@ def reconcile(
         results = [check_contracts(query.books(index.cursor(), chain.head.number), balances, chain)]
         if not wish.quick:
             results.append(check_index(index, chain, files, tell=tell))
+        cursor, block = index.cursor(), chain.head.number
+        domain = Domain(chain.chain_id, bytes.fromhex(chain.address[2:]))
+        results += [check_journal(cursor, path, domain, block, city) for path in wish.journals]
+        results += [check_issued(cursor, path, domain, block, city) for path in wish.registers]
         if book is not None:
-            results.append(check_bank(index.cursor(), book, files, chain.head.number, city))
+            results.append(check_bank(cursor, book, files, block, city))
         if tables:
-            results.append(check_tariffs(index.cursor(), tables, chain.head.number, city))
+            results.append(check_tariffs(cursor, tables, block, city))
     return Reconciled(chain.head.number, chain.head.hash, tuple(results))

@@ -197,3 +197,112 @@ def batch_names(cursor: DuckDBPyConnection, numbers: Collection[int]) -> dict[in
         "SELECT id, batch_id FROM batches WHERE id IN (SELECT unnest($numbers::INTEGER[]))", {"numbers": list(numbers)}
     ).fetchall()
     return {number: f"number {number}" for number in numbers} | {row[0]: f"0x{row[1].hex()}" for row in rows}
+
+
+# ---------------------------------------------------------------- batches for journals and registers
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBatch:
+    """A batch of which a ride settled: its id, its bytes, and the indices of the rides that were refused."""
+
+    batch_id: bytes
+    data: bytes
+    refused: frozenset[int]
+
+
+_LOT: Final = 200  # batches that are read together
+
+
+def batches_by(cursor: DuckDBPyConnection, block: int, operator: int) -> Iterator[KeptBatch]:
+    """Those of an operator up to a block, as they settled."""
+    numbers = "SELECT id FROM batches WHERE block <= $block AND operator = $city ORDER BY id"
+    return _batches(cursor, numbers, {"block": block, "city": operator})
+
+
+def batches_with(cursor: DuckDBPyConnection, block: int, issuer: int) -> Iterator[KeptBatch]:
+    """Those up to a block in which a ride on an issuer's ticket settled, as they settled."""
+    numbers = "SELECT DISTINCT batch FROM pairs WHERE block <= $block AND issuer = $city ORDER BY batch"
+    return _batches(cursor, numbers, {"block": block, "city": issuer})
+
+
+def _batches(cursor: DuckDBPyConnection, numbers: str, given: dict[str, int]) -> Iterator[KeptBatch]:
+    every = [row[0] for row in cursor.execute(numbers, given).fetchall()]
+    for start in range(0, len(every), _LOT):
+        some = {"numbers": every[start : start + _LOT]}
+        rows = cursor.execute(
+            """
+            SELECT id, batch_id, data FROM batches WHERE id IN (SELECT unnest($numbers::INTEGER[])) ORDER BY id
+            """,
+            some,
+        ).fetchall()
+        refused: defaultdict[int, set[int]] = defaultdict(set)
+        for number, index in cursor.execute(
+            "SELECT batch, index FROM refused_rides WHERE batch IN (SELECT unnest($numbers::INTEGER[]))", some
+        ).fetchall():
+            refused[number].add(index)
+        for number, batch_id, data in rows:
+            yield KeptBatch(bytes(batch_id), bytes(data), frozenset(refused[number]))
+
+
+def unsettled(
+    cursor: DuckDBPyConnection, operator: int, block: int, tickets: Sequence[tuple[int, int]]
+) -> set[tuple[int, int]]:
+    """Of some tickets for an operator, each (issuer, serial), those of which no ride settled up to a block."""
+    rows = cursor.execute(
+        """
+        WITH asked AS (SELECT unnest($issuers::USMALLINT[]) AS issuer, unnest($serials::BIGINT[]) AS serial)
+        SELECT issuer, serial FROM asked ANTI JOIN (
+            SELECT issuer, serial FROM rides WHERE operator = $operator AND block <= $block
+        ) USING (issuer, serial)
+        """,
+        {
+            "issuers": [issuer for issuer, _ in tickets],
+            "serials": [serial for _, serial in tickets],
+            "operator": operator,
+            "block": block,
+        },
+    ).fetchall()
+    return {(issuer, serial) for issuer, serial in rows}
+
+
+def revocations(cursor: DuckDBPyConnection, issuer: int, block: int) -> dict[tuple[int, int], int]:
+    """When an issuer revoked tickets, Unix seconds, by (operator, serial); the first time counts."""
+    rows = cursor.execute(
+        """
+        SELECT e.arguments, b.time FROM events e JOIN blocks b ON b.number = e.block
+        WHERE e.contract = 'CityRegistry' AND e.name = 'TicketRevoked' AND e.block <= ? ORDER BY e.block, e.place
+        """,
+        [block],
+    ).fetchall()
+    found: dict[tuple[int, int], int] = {}
+    for arguments, time in rows:
+        told = json.loads(arguments)
+        if told["issuer"] == issuer:
+            found.setdefault((told["operator"], told["serial"]), time)
+    return found
+
+
+def grace(cursor: DuckDBPyConnection, block: int) -> int | None:
+    """The grace of the parameters that were set last, seconds; None if none were."""
+    row = cursor.execute(
+        """
+        SELECT arguments FROM events
+        WHERE contract = 'Clearinghouse' AND name = 'ParametersSet' AND block <= ?
+        ORDER BY block DESC, place DESC LIMIT 1
+        """,
+        [block],
+    ).fetchone()
+    return None if row is None else int(json.loads(row[0])["parameters"]["grace"])
+
+
+def given_back(cursor: DuckDBPyConnection, issuer: int, block: int) -> set[tuple[bytes, int]]:
+    """An issuer's rides, each (batch id, index), of which the whole fare was refunded up to a block."""
+    rows = cursor.execute(
+        """
+        SELECT b.batch_id, r.index FROM refunds f JOIN rides r USING (batch, index) JOIN batches b ON b.id = f.batch
+        WHERE f.issuer = ? AND f.block <= ? GROUP BY b.batch_id, r.index, r.fare HAVING sum(f.amount) >= r.fare
+        """,
+        [issuer, block],
+    ).fetchall()
+    return {(bytes(batch_id), index) for batch_id, index in rows}

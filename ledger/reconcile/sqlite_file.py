@@ -1,0 +1,30 @@
+"""SQLite files of the other programs, read and never written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ledger.errors import RecordFileError
+
+
+@contextmanager
+def opened(path: Path, kind: str) -> Iterator[sqlite3.Connection]:
+    """A file, open to read; `kind` is what it should be, for messages.
+
+    Raises:
+        RecordFileError: it isn't there, it is something else, or it is damaged.
+    """
+    if not path.is_file():
+        raise RecordFileError(f"{path}: expected {kind}, there is no such file: check the path")
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=20)
+    try:
+        yield db
+    except sqlite3.Error as error:
+        raise RecordFileError(
+            f"{path}: expected {kind}, came a file that can't be read ({error}): check the path, or restore the file"
+        ) from error
+    finally:
+        db.close()
