@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
 from types import SimpleNamespace
@@ -254,6 +254,24 @@ def test_a_chain_that_moves_while_it_is_read_is_read_again(world: World, index: 
         return found
 
     world.chain.logs = moving  # type: ignore[method-assign]
+    sync(index, world.chain)
+    with Index.open(":memory:", write=True) as anew:
+        sync(anew, other)
+        assert contents(index) == contents(anew)
+
+
+def test_a_chain_whose_end_moves_after_its_events_were_read_is_read_again(world: World, index: Index) -> None:
+    number = block_of(world, world.second).head.number
+    other, inputs = branch(world, number), world.chain.inputs
+    world.chain.blocks = {at: block for at, block in world.chain.blocks.items() if at <= number}
+    world.chain.blocks[number + 1] = FakeBlock(Head(number + 1, "0x" + "ee" * 32, 0))
+
+    def moving(txs: Sequence[bytes]) -> list[bytes]:
+        found = inputs(txs)
+        world.chain.blocks = other.blocks
+        return found
+
+    world.chain.inputs = moving  # type: ignore[method-assign]
     sync(index, world.chain)
     with Index.open(":memory:", write=True) as anew:
         sync(anew, other)
