@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.places import ride_path
 from tests.browser.test_live import wait_for_head
@@ -75,3 +75,11 @@ def test_a_ride_says_its_fare_its_refunds_and_its_dispute(visitor: Visitor, smal
             if refunded:
                 assert fen(visit.page, "main [data-amount='refunded']") == refunded
             assert words[stage].lower() in visit.page.locator("main").inner_text().lower()
+
+
+def test_the_charts_are_drawn_and_their_figures_stand_beside_them(visitor: Visitor) -> None:
+    with visitor.visit("/en/") as visit:
+        charts = visit.page.locator("[data-chart]")
+        expect(charts.locator("canvas")).to_have_count(charts.count())
+        assert charts.count() >= 2
+        assert visit.page.locator("details table").count() == charts.count()
