@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from types import TracebackType
 from typing import Final, Self
 
@@ -67,9 +68,21 @@ class SignatureChecker:
         if self._pool is None:
             if rides <= FEW or self._processes == 1:
                 return Checks(self._domain, batches, [])
-            self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"))
+            self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"), _end_with_parent)
         futures = [self._pool.submit(find_bad_signatures, self._domain, piece) for piece in _pieces(batches)]
         return Checks(self._domain, batches, futures)
+
+
+def _end_with_parent() -> None:
+    """In each process: end when the one that started it does, be it killed."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,36 @@ def test_a_bad_signature_is_found_by_other_processes_too(
         assert index.find_head() is None
 
 
+_CHECK = """
+import sys
+from interline.domain import Domain
+from ledger.index import checking
+from ledger.index.checking import SignatureChecker, SignedBatch
+if __name__ == "__main__":
+    checking.FEW = 0
+    checker = SignatureChecker(Domain(1, bytes(20)), 2)
+    empty = bytes(2) + bytes((12, 28, 1, 0, 1)) + bytes(113)
+    batch = SignedBatch("", bytes(32), empty, 1, (0,), (), None, frozenset())
+    checker.start([batch]).finish()
+    print(*checker._pool._processes, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_processes_that_check_signatures_end_with_the_one_that_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "check.py").write_text(_CHECK)
+    command = [sys.executable, str(tmp_path / "check.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        workers = [int(pid) for pid in process.stdout.readline().split()]
+        assert workers
+        process.kill()
+    until = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < until, f"still there: {workers}"
+        time.sleep(0.05)
+
+
 def test_a_node_that_does_not_answer_is_said_so(tmp_path: Path, chain: Chain) -> None:
     chain._web3.provider.endpoint_uri = "http://127.0.0.1:9"  # type: ignore[attr-defined]
     with Index.open(":memory:", write=True) as index, pytest.raises(LedgerError, match="expected the node's answer"):
