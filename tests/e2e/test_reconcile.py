@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -20,12 +21,14 @@ from ledger.reconcile.command import Reconciled, Wish, reconcile
 from ledger.reconcile.findings import Finding
 from network.accounts import Role
 from network.chain import Chain
+from scripts.reconcile import cli
 from tests.e2e.test_scripts import REPOSITORY, Ended, Network
 from tests.support.deploy import Deployment, deploy
 from tests.support.disputes import DAY, Place, carry, issue
 from tests.support.gates import GateFolder, gate_folder
 from tests.support.offices import OfficeFolder, office_folder
 from tests.support.small_world import SmallWorld, small_world
+from tests.support.year import YearWorld, year_world
 
 
 @dataclass(frozen=True)
@@ -255,6 +258,28 @@ def serial_of(records: Records, number: int) -> int:
     return int(serial)
 
 
+@pytest.mark.parametrize(("days", "flag"), [(0.1, "revoked_within_grace"), (9, "revoked")])
+def test_a_ride_on_a_revoked_ticket_is_named(
+    records: Records, register: Path, tmp_path: Path, days: float, flag: str
+) -> None:
+    """In a copy of the index, for gates refuse such rides: the ticket was revoked so many days before it."""
+    copy, place = records.copy(tmp_path), records.places[3]
+    told = {"issuer": 3203, "operator": 3301, "serial": serial_of(records, 3)}
+    with Index.open(copy.index, write=True) as index, index.writing() as cursor:
+        cursor.execute(
+            "UPDATE blocks SET time = time - ? WHERE number = (SELECT min(number) FROM blocks)", [days * DAY]
+        )
+        cursor.execute(
+            """
+            INSERT INTO events SELECT min(number), 99, 'tx'::BLOB, 'CityRegistry', 'TicketRevoked', ? FROM blocks
+            """,
+            [json.dumps(told)],
+        )
+    found = copy.findings(registers=(register,), quick=True)
+    assert named(found) == [(place.batch, place.index)]
+    assert f"({flag})" in found[0].where
+
+
 # ---------------------------------------------------------------- a copy of the index
 
 
@@ -278,6 +303,92 @@ def test_a_fen_in_the_postings_differs_from_the_contracts_and_is_named(records: 
     assert [one.where for one in found if one.check == "contracts"] == ["held()", "Hangzhou: balance"]
     assert named([one for one in found if one.check == "index"]) == [(place.batch, place.index)]
     assert [one.where for one in copy.findings(quick=True)] == ["held()", "Hangzhou: balance"]
+
+
+# ---------------------------------------------------------------- a year
+
+
+@pytest.fixture(scope="module")
+def year() -> Iterator[YearWorld]:
+    with year_world(rides=600) as world:
+        yield world
+
+
+@dataclass(frozen=True)
+class Books:
+    """A year's index, and the bank's book of it."""
+
+    year: YearWorld
+    index: Path
+    book: Path
+
+    def findings(self, **wish: Any) -> list[Finding]:
+        chain = LedgerChain(self.year.web3, self.year.clearinghouse)
+        found = reconcile(Wish(bank=self.book, tariff=True, **wish), chain, self.index, REPOSITORY / "cities")
+        assert [result.check for result in found.results if result.check != "index"] == ["contracts", "bank", "tariff"]
+        return [finding for result in found.results for finding in result.findings]
+
+
+@pytest.fixture(scope="module")
+def made(year: YearWorld, tmp_path_factory: pytest.TempPathFactory) -> Books:
+    folder = tmp_path_factory.mktemp("year")
+    return Books(year, folder / "index.duckdb", year.bank_book(folder))
+
+
+@pytest.fixture
+def copy(made: Books, tmp_path: Path) -> Books:
+    """A copy of the index and of the bank's book."""
+    if not made.index.exists():
+        made.findings(quick=True)
+    index, book = tmp_path / "index.duckdb", tmp_path / "bank.csv"
+    return Books(made.year, Path(shutil.copy(made.index, index)), Path(shutil.copy(made.book, book)))
+
+
+def test_eleven_cities_first_year_agrees_with_everything(made: Books) -> None:
+    assert made.findings() == []
+
+
+def test_a_batch_of_the_year_that_is_there_twice_is_named(copy: Books) -> None:
+    with Index.open(copy.index, write=True) as index, index.writing() as cursor:
+        for table, column in (("batches", "id"), ("pairs", "batch"), ("rides", "batch"), ("postings", "batch")):
+            cursor.execute(f"INSERT INTO {table} FROM {table} WHERE {column} = 7")
+        [batch_id] = cursor.execute("SELECT DISTINCT batch_id FROM batches WHERE id = 7").fetchone() or ()
+    found = copy.findings()
+    of_index = [one for one in found if one.check == "index"]
+    assert {one.batch for one in of_index} == {f"0x{batch_id.hex()}"}
+    assert any(one.check == "contracts" for one in found)
+
+
+def test_a_ride_of_the_year_one_fen_dearer_is_named_by_the_index_and_by_the_tariff(copy: Books) -> None:
+    with Index.open(copy.index, write=True) as index, index.writing() as cursor:
+        cursor.execute("UPDATE rides SET fare = fare + 1 WHERE batch = 9 AND index = 0 AND fare < fare_cap")
+        row = cursor.execute("SELECT batch_id FROM batches WHERE id = 9").fetchone()
+    assert row is not None
+    found = copy.findings()
+    assert named(found) == [(f"0x{row[0].hex()}", 0)] * 2
+    assert [one.check for one in found] == ["index", "tariff"]
+
+
+def test_a_deposits_reference_changed_in_the_index_is_named_by_the_index_and_by_the_bank(copy: Books) -> None:
+    with Index.open(copy.index, write=True) as index, index.writing() as cursor:
+        first = "(SELECT min(block) FROM transfers)"
+        cursor.execute(
+            f"UPDATE transfers SET reference = encode('D-WRONG') WHERE block = {first} AND city = 3100 AND place = "
+            f"(SELECT min(place) FROM transfers WHERE block = {first} AND city = 3100)"
+        )
+    found = copy.findings()
+    assert [one.check for one in found] == ["index", "bank"]
+    assert found[0].expected.startswith("reference 0x")
+    assert found[1].came.startswith("D-WRONG on chain")
+
+
+def test_a_booking_one_fen_off_in_the_banks_book_is_named(copy: Books) -> None:
+    lines = copy.book.read_text(encoding="utf-8").splitlines()
+    lines[5] = lines[5].replace(".00,", ".01,")
+    copy.book.write_text("\n".join(lines), encoding="utf-8")
+    [found] = copy.findings(quick=True)
+    assert found.where.startswith("bank.csv, line 6, reference ")
+    assert "(-1 fen)" in found.came
 
 
 # ---------------------------------------------------------------- the command
@@ -315,6 +426,13 @@ def bank_book(network: Network, small: SmallWorld) -> Path:
     path = network.deployments / "bank.csv"
     path.write_text("\n".join(("date,city,direction,amount,reference", *lines)) + "\n", encoding="utf-8")
     return path
+
+
+def test_the_pages_commands_have_the_options_that_the_command_has() -> None:
+    text = (REPOSITORY / "docs/reconciliation.md").read_text(encoding="utf-8")
+    used = set(re.findall(r"(--[a-z]+)", "".join(re.findall(r"^ape run reconcile (.*)$", text, re.MULTILINE))))
+    known = {option for parameter in cli.params for option in parameter.opts} | {"--network"}
+    assert {"--journal", "--issued", "--bank", "--tariff", "--quick"} <= used <= known
 
 
 def test_the_command_says_that_nothing_differs_and_then_what_does(network: Network, small: SmallWorld) -> None:
