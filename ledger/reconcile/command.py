@@ -20,7 +20,7 @@ from ledger.reconcile.contracts import check_contracts
 from ledger.reconcile.findings import Result
 from ledger.reconcile.issued import check_issued
 from ledger.reconcile.journal import check_journal
-from ledger.reconcile.table import findings_table
+from ledger.reconcile.table import findings_tables
 from ledger.reconcile.tariffs import PriceTable, check_tariffs
 from ledger.table import choose_cities
 
@@ -60,8 +60,7 @@ class Reconciled:
     @property
     def tables(self) -> list[RenderableType]:
         """For people."""
-        table = findings_table(self.results)
-        return [] if table is None else [table]
+        return list(findings_tables(self.results))
 
     @property
     def remarks(self) -> list[str]:

@@ -457,7 +457,7 @@ def test_the_command_says_that_nothing_differs_and_then_what_does(network: Netwo
     assert finding["came"].startswith("ABC 2019-12-09 0007 on chain")
     shown = run(network, "--bank", book, "--quick")
     assert shown.status == 1
-    assert "what to do" in shown.out
+    assert "What to do: see the voucher" in shown.out
 
     assert run(network, "Atlantis").status == 2
     book.write_text("nothing\n", encoding="utf-8")
