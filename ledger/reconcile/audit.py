@@ -20,7 +20,7 @@ from interline.hashing import keccak256
 from interline.settlements import BATCH_SETTLED, ChainLog, batch_bytes
 from ledger.books import Books
 from ledger.head import Head
-from ledger.index.checking import SignatureChecker
+from ledger.index.checking import BadSignature, SignatureChecker
 from ledger.index.decode import decode_batch
 from ledger.index.posting import Clocks, Poster, Ride, corrected_rides
 from ledger.index.query import RideCase
@@ -29,7 +29,7 @@ from ledger.index.store import Index
 from ledger.index.writing import Rows
 from ledger.reconcile import query
 from ledger.reconcile.deviations import Describer
-from ledger.reconcile.findings import MOST, Finding, Result, ride_name
+from ledger.reconcile.findings import MOST, Finding, Findings, Result, ride_name
 
 CHECK: Final = "index"
 _BEFORE_ALL: Final = -(2**62)
@@ -89,12 +89,12 @@ def check_index(
         f"{audit.batches:,} batches, {audit.rides:,} rides with their issuers' signatures, and each posting, made "
         f"again from {audit.events:,} events up to block {index.head().number}"
     )
-    return Result.of(CHECK, compared, audit.findings)
+    return audit.findings.result(compared)
 
 
 class _Audit:
     def __init__(self, index: Index, chain: AuditSource, clocks: Clocks, tell: Callable[[str], None]) -> None:
-        self.findings: list[Finding] = []
+        self.findings = Findings(CHECK)
         self.batches = self.rides = self.events = 0
         self._index, self._chain, self._tell = index, chain, tell
         self._poster = Poster(Books(), 0, clocks)
@@ -116,19 +116,7 @@ class _Audit:
             for piece in reader.through(chain.since, head.number):
                 checks = checker.start(piece.signed)
                 self._compare(expected, self._post(piece), above, piece.last.number)
-                self.findings += [
-                    Finding(
-                        CHECK,
-                        ride_name(bad.batch_id, bad.index),
-                        bad.expected,
-                        bad.came,
-                        _SIGNATURE_CAUSE,
-                        _SIGNATURE_ACTION,
-                        f"0x{bad.batch_id.hex()}",
-                        bad.index,
-                    )
-                    for bad in checks.bad()
-                ]
+                self.findings.add(_bad_signature(bad) for bad in checks.bad())
                 above = piece.last.number
                 self._count(piece)
             self._compare(expected, Rows(), above, _AFTER_ALL)
@@ -142,7 +130,7 @@ class _Audit:
 
     def _compare(self, expected: query.Expected, rows: Rows, above: int, until: int) -> None:
         for deviation in expected.compare(rows, above, until):
-            self.findings += self._describer.findings(deviation, expected.has)
+            self.findings.add(self._describer.findings(deviation, expected.has))
 
     def _count(self, piece: Piece) -> None:
         self._heads |= piece.heads
@@ -151,25 +139,17 @@ class _Audit:
         self.events += len(piece.events)
         if monotonic() - self._told >= 2:
             self._told = monotonic()
-            self._tell(f"block {piece.last.number}: {self.rides:,} rides audited, {len(self.findings)} findings")
+            self._tell(f"block {piece.last.number}: {self.rides:,} rides audited, {self.findings.count} findings")
 
     def _check_serials(self) -> None:
         for issuer, operator, serial, batch, index, other, other_index in query.serials_in_two_batches(
             self._index.cursor(), MOST
         ):
             first, then = self._cases.names.get(batch, f"{batch}"), self._cases.names.get(other, f"{other}")
-            self.findings.append(
-                Finding(
-                    CHECK,
-                    ride_name(then, other_index),
-                    f"serial {serial} of {issuer} for {operator} once",
-                    f"it is in {ride_name(first, index)}, too",
-                    _SERIAL_CAUSE,
-                    _SERIAL_ACTION,
-                    then,
-                    other_index,
-                )
-            )
+            texts = f"serial {serial} of {issuer} for {operator} once", f"it is in {ride_name(first, index)}, too"
+            where = ride_name(then, other_index)
+            found = Finding(CHECK, where, *texts, _SERIAL_CAUSE, _SERIAL_ACTION, then, other_index)
+            self.findings.add([found])
 
     def _check_blocks(self) -> None:
         """Every block that is kept must be the chain's, and each with an event must be kept."""
@@ -187,7 +167,12 @@ class _Audit:
             self._block(number, _of(self._heads[number]), "no such block in the index")
 
     def _block(self, number: int, expected: str, came: str) -> None:
-        self.findings.append(Finding(CHECK, f"block {number}", expected, came, _BLOCK_CAUSE, _BLOCK_ACTION))
+        self.findings.add([Finding(CHECK, f"block {number}", expected, came, _BLOCK_CAUSE, _BLOCK_ACTION)])
+
+
+def _bad_signature(bad: BadSignature) -> Finding:
+    where, why = ride_name(bad.batch_id, bad.index), (_SIGNATURE_CAUSE, _SIGNATURE_ACTION)
+    return Finding(CHECK, where, bad.expected, bad.came, *why, f"0x{bad.batch_id.hex()}", bad.index)
 
 
 def _of(head: Head) -> str:

@@ -14,7 +14,7 @@ from interline.operating_day import OperatingDay
 from ledger.bank_reference import reference_text
 from ledger.reconcile import query
 from ledger.reconcile.bank_file import BankEntry, BankFile
-from ledger.reconcile.findings import Finding, Result
+from ledger.reconcile.findings import Finding, Result, result_of
 from ledger.reconcile.query import Transfer
 
 CHECK: Final = "bank"
@@ -69,7 +69,7 @@ def check_bank(
     compared = f"{len(entries)} bookings {days} with {len(transfers) - outside} deposits and withdrawals"
     if outside:
         compared += f"; {outside} on other days were left out"
-    return Result.of(CHECK, compared, findings)
+    return result_of(CHECK, compared, findings)
 
 
 class _Match:

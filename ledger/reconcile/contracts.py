@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from interline.money import format_yuan
 from ledger.balances import Balances
 from ledger.books import Books
-from ledger.reconcile.findings import Finding, Result
+from ledger.reconcile.findings import Finding, Result, result_of
 
 CHECK: Final = "contracts"
 _CAUSE: Final = (
@@ -99,6 +99,6 @@ def check_contracts(books: Books, balances: Balances, pairs: Pairs) -> Result:
     ]
     compared = (
         f"{len(balances.cities)} cities' balances and arrears and {len(books.pairs)} pairs, made from all rides and "
-        f"events, are what the contracts say at block {balances.block_number}: {format_yuan(balances.held)} yuan held"
+        f"events, with the contracts at block {balances.block_number}, which hold {format_yuan(balances.held)} yuan"
     )
-    return Result.of(CHECK, compared, found)
+    return result_of(CHECK, compared, found)

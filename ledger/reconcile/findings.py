@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,11 +53,6 @@ class Result:
     count: int
     """How many differences there are; more than `findings` where there are more than MOST."""
 
-    @classmethod
-    def of(cls, check: str, compared: str, findings: Sequence[Finding]) -> Result:
-        """A check's result; of its findings the first MOST are kept."""
-        return cls(check, compared, tuple(findings[:MOST]), len(findings))
-
     @property
     def verdict(self) -> str:
         """One line for people."""
@@ -74,6 +69,33 @@ class Result:
             "count": self.count,
             "findings": [finding.to_json() for finding in self.findings],
         }
+
+
+class Findings:
+    """Collects what one check finds: keeps the first MOST, and counts all, so that memory stays bounded."""
+
+    def __init__(self, check: str) -> None:
+        self.count = 0
+        self._check = check
+        self._kept: list[Finding] = []
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Some more."""
+        for finding in findings:
+            self.count += 1
+            if len(self._kept) < MOST:
+                self._kept.append(finding)
+
+    def result(self, compared: str) -> Result:
+        """The check's result, once it is done."""
+        return Result(self._check, compared, tuple(self._kept), self.count)
+
+
+def result_of(check: str, compared: str, findings: Iterable[Finding]) -> Result:
+    """The result of a check whose findings are all at hand."""
+    collected = Findings(check)
+    collected.add(findings)
+    return collected.result(compared)
 
 
 def ride_name(batch: str | bytes, index: int | None = None) -> str:

@@ -19,7 +19,7 @@ from issuer_client.register import IssuedTicket
 from issuer_client.ride_checks import Circumstances, RideFlag, check_ride
 from ledger.errors import RecordFileError
 from ledger.reconcile import query
-from ledger.reconcile.findings import Finding, Result, ride_name
+from ledger.reconcile.findings import Finding, Findings, Result, ride_name
 from ledger.reconcile.query import KeptBatch
 from ledger.reconcile.sqlite_file import opened
 
@@ -76,7 +76,7 @@ def check_issued(cursor: DuckDBPyConnection, path: Path, domain: Domain, block: 
         revoked = query.revocations(cursor, register.city, block)
         back = query.given_back(cursor, register.city, block)
         grace = query.grace(cursor, block) or 0
-        findings, rides = [], 0
+        findings, rides = Findings(CHECK), 0
         for batch in query.batches_with(cursor, block, register.city):
             for index, operator, key_id, ride in _rides(batch, register.city):
                 rides += 1
@@ -87,9 +87,9 @@ def check_issued(cursor: DuckDBPyConnection, path: Path, domain: Domain, block: 
                         continue
                     expected, came, why = _WHY[flag]
                     where = f"{ride_name(name, index)}, serial {ride.serial} for {operator} ({flag})"
-                    findings.append(Finding(CHECK, where, expected, came, *why, name, index))
+                    findings.add([Finding(CHECK, where, expected, came, *why, name, index)])
         compared = f"{rides:,} rides on tickets of {register.city} with {register.count():,} tickets in {path.name}"
-    return Result.of(CHECK, compared, findings)
+    return findings.result(compared)
 
 
 def _rides(batch: KeptBatch, issuer: int) -> Iterator[tuple[int, int, int, Ride]]:

@@ -20,7 +20,7 @@ from interline.reasons import RideReason
 from interline.ride import Ride
 from ledger.errors import RecordFileError
 from ledger.reconcile import query
-from ledger.reconcile.findings import Finding, Result, ride_name
+from ledger.reconcile.findings import Finding, Findings, Result, ride_name
 from ledger.reconcile.query import KeptBatch
 from ledger.reconcile.sqlite_file import opened
 
@@ -77,21 +77,21 @@ def check_journal(
     """
     with opened(path, _KIND) as db:
         journal = _Journal(db, path, domain, only)
-        findings: list[Finding] = []
+        findings = Findings(CHECK)
         batches = rides = 0
         settled = journal.settled()
         for batch in query.batches_by(cursor, block, journal.operator):
             batches += 1
             rides += Batch.from_bytes(batch.data).ride_count - len(batch.refused)
-            findings += _of_batch(journal, batch)
+            findings.add(_of_batch(journal, batch))
         while some := list(islice(settled, _LOT)):
             missing = query.unsettled(cursor, journal.operator, block, [(one.issuer, one.serial) for one in some])
-            findings += [_not_settled(one) for one in some if (one.issuer, one.serial) in missing]
+            findings.add(_not_settled(one) for one in some if (one.issuer, one.serial) in missing)
         compared = (
             f"{rides:,} rides in {batches:,} batches that {journal.operator} settled with {journal.count():,} rides in "
             f"{path.name}"
         )
-    return Result.of(CHECK, compared, findings)
+    return findings.result(compared)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from itertools import groupby
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from ledger.reconcile.findings import Finding, Result
 
@@ -33,7 +34,12 @@ def _table(check: str, cause: str, action: str, findings: Sequence[Finding]) -> 
     table.add_column(style="bold")
     table.add_column(overflow="fold")  # a batch's id stays in one piece, to be copied
     for one in findings:
-        table.add_row("where", one.where)
-        table.add_row("expected", one.expected)
-        table.add_row("came", one.came, end_section=True)
+        table.add_row("where", _text(one.where))
+        table.add_row("expected", _text(one.expected))
+        table.add_row("came", _text(one.came), end_section=True)
     return table
+
+
+def _text(said: str) -> Text:
+    """As it is: what banks and cities write isn't the console's markup, nor its control codes."""
+    return Text("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in said))

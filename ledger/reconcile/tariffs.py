@@ -20,7 +20,7 @@ from duckdb import DuckDBPyConnection
 from interline.money import format_yuan
 from interline.tariff import Tariff, load_tariff, tariff_hash
 from ledger.reconcile import query
-from ledger.reconcile.findings import Finding, Result, ride_name
+from ledger.reconcile.findings import MOST, Finding, Findings, Result, ride_name
 from ledger.reconcile.query import Published
 
 CHECK: Final = "tariff"
@@ -99,9 +99,12 @@ def check_tariffs(
             rides = {name: column[rides["operator"] == only] for name, column in rides.items()}
         pricing.take(rides)
     names = query.batch_names(cursor, {one.batch for one in pricing.wrong})
-    findings = [*pricing.missing(), *(_wrong_fare(names, one) for one in pricing.wrong)]
+    findings = Findings(CHECK)
+    findings.add(pricing.missing())
+    findings.add(_wrong_fare(names, one) for one in pricing.wrong)
+    findings.count += pricing.more
     compared = f"{pricing.priced:,} of {pricing.rides:,} rides priced by {len(pricing.used)} published tariffs"
-    return Result.of(CHECK, compared, findings)
+    return findings.result(compared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ class _Pricing:
 
     def __init__(self, published: Mapping[int, Sequence[Published]], tables: Mapping[bytes, PriceTable]) -> None:
         self.rides = self.priced = 0
+        self.more = 0  # wrong fares beyond those that are kept
         self.used: set[tuple[int, bytes]] = set()
         self.wrong: list[_Wrong] = []
         self._published, self._tables = published, tables
@@ -147,7 +151,10 @@ class _Pricing:
         right = (fare == np.minimum(price, cap)) & (price >= 0)
         right |= (fare == np.minimum(other, cap)) & (other >= 0)
         names = ("batch", "index", "entry_station", "exit_station", "fare_cap", "fare")
-        for at in np.flatnonzero(known & ~right).tolist():
+        wrong = np.flatnonzero(known & ~right).tolist()
+        room = MOST - len(self.wrong)
+        self.more += max(len(wrong) - room, 0)
+        for at in wrong[:room]:
             batch, index, entry, exit_, limit, came = (int(rides[name][at]) for name in names)
             digest = published[int(at_exit[at])].digest
             self.wrong.append(_Wrong(batch, index, entry, exit_, limit, came, int(price[at]), digest))
