@@ -6,8 +6,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from ledger.errors import RecordFileError
+
+_BUSY: Final = 20  # seconds that another program may hold it
 
 
 @contextmanager
@@ -19,12 +22,14 @@ def opened(path: Path, kind: str) -> Iterator[sqlite3.Connection]:
     """
     if not path.is_file():
         raise RecordFileError(f"{path}: expected {kind}, there is no such file: check the path")
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=20)
+    db = None
     try:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY)
         yield db
     except sqlite3.Error as error:
         raise RecordFileError(
             f"{path}: expected {kind}, came a file that can't be read ({error}): check the path, or restore the file"
         ) from error
     finally:
-        db.close()
+        if db is not None:
+            db.close()
