@@ -40,11 +40,12 @@ def measure(*, rides: int = RIDES, node: Path | None = None, quick: bool = False
     """All figures, as a document for JSON: seconds and bytes.
 
     Args:
-        node: the folder of a year that `python -m demo.year --serve` keeps running; one is made if None.
+        node: the folder of a year that `python -m demo.year --serve` keeps running; one is made if None. The index
+            stays in it.
     """
     QUICK.mkdir(parents=True, exist_ok=True)
-    with _year(QUICK_RIDES if quick else rides, node) as where, tempfile.TemporaryDirectory(dir=QUICK) as folder:
-        steps = {name: _step(name, where, Path(folder)) for name in STEPS}
+    with _year(QUICK_RIDES if quick else rides, node) as where, _folder(node) as folder:
+        steps = {name: _step(name, where, folder) for name in STEPS}
     return {"machine": machine(PACKAGES), "made": where.made, "steps": steps}
 
 
@@ -57,6 +58,15 @@ def _year(rides: int, node: Path | None) -> Iterator[Where]:
     with year_chain(rides) as chain:
         made = report(make_year(make_plan(rides), chain.url))
         yield Where(chain.url, made["contracts"]["Clearinghouse"], made)
+
+
+@contextmanager
+def _folder(node: Path | None) -> Iterator[Path]:
+    if node is not None:
+        yield node
+        return
+    with tempfile.TemporaryDirectory(dir=QUICK) as folder:
+        yield Path(folder)
 
 
 def _step(name: str, where: Where, folder: Path) -> dict[str, Any]:

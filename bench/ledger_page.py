@@ -10,7 +10,12 @@ from bench.results import machine_line, table
 
 def ledger_page(found: dict[str, Any]) -> str:
     """The page of a document that `bench.ledger.measure` made."""
-    return _head(found) + _index_part(found["steps"]) + _statement_part(found["steps"]["statement"])
+    return (
+        _head(found)
+        + _index_part(found["steps"])
+        + _reconcile_part(found["steps"])
+        + _statement_part(found["steps"]["statement"])
+    )
 
 
 def _head(found: dict[str, Any]) -> str:
@@ -54,15 +59,23 @@ def _readers(steps: dict[str, Any], rides: int) -> Iterator[tuple[str, float, fl
     """(what, seconds for all rides, bytes of memory)."""
     sync, peer, bound, signatures, typed = (steps[name] for name in ("sync", "peer", "bytes", "signatures", "typed"))
     yield "**the index**: hashes, sums, serials, every signature; double entry", sync["seconds"], sync["memory"]
-    plain = rides * peer["seconds"] / peer["rides"]
-    measured = "" if peer["rides"] == rides else f" ({peer['rides']:,} rides measured)"
-    yield f"peer: web3's `get_logs` into SQLite, no signature checked{measured}", plain, peer["memory"]
+    yield "peer: web3's `get_logs` into SQLite, no signature checked", peer["seconds"], peer["memory"]
     typing = rides * typed["seconds"] / typed["signatures"]
     what = f"peer, and each ride's signature by eth_account ({typed['signatures']:,} measured)"
-    yield what, plain + typing, None
+    yield what, peer["seconds"] + typing, None
     yield "bound: the bytes out of the node alone", bound["seconds"], bound["memory"]
     what = f"bound: signatures alone, {signatures['processes']} processes ({signatures['signatures']:,} measured)"
     yield what, rides * signatures["seconds"] / signatures["signatures"], None
+
+
+def _reconcile_part(steps: dict[str, Any]) -> str:
+    found, sync = steps["reconcile"], steps["sync"]
+    checks = "".join(f"- {check}\n" for check in found["checks"])
+    return (
+        f"## Reconciled\n\n`ape run reconcile` (without Ape's own start) over it: {duration(found['seconds'])}, "
+        f"{found['differences']} differences, at most {found['memory'] / 1e6:,.0f} MB. From the first block, the index "
+        f"made anew: {duration(found['seconds'] + sync['seconds'])}.\n\n{checks}\n"
+    )
 
 
 def _statement_part(found: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ from interline.signatures import recover_address
 from ledger.chain import Chain
 from ledger.index.store import Index
 from ledger.index.sync import sync
+from ledger.reconcile.command import Wish, reconcile
 from ledger.statement.build import build_statement
 from ledger.statement.formats import FORMATS
 from ledger.statement.model import Basis
@@ -35,7 +36,6 @@ CITY: Final = "Shanghai"
 MONTH: Final = "2019-07"
 SAMPLE: Final = 40_000  # signatures
 TYPED_SAMPLE: Final = 1_000
-PEER_RIDES: Final = 200_000
 AT_ONCE: Final = 100  # transactions in a request
 
 
@@ -64,15 +64,14 @@ def again_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
 
 
 def peer_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
-    """web3 and SQLite, over the first blocks that have enough rides."""
-    with Index.open(_file(folder), write=False) as index:
-        asked = (
-            "SELECT block FROM (SELECT block, sum(settled) OVER (ORDER BY id) AS so_far FROM batches) WHERE so_far >= ?"
-        )
-        enough = index.cursor().execute(f"{asked} ORDER BY block LIMIT 1", [PEER_RIDES]).fetchone()
-    began = time.monotonic()
-    found = ledger_peer.index(url, clearinghouse, folder / "peer.sqlite", enough and enough[0])
-    return {**found, "seconds": time.monotonic() - began}
+    """web3 and SQLite."""
+    return dict(ledger_peer.index(url, clearinghouse, folder / "peer.sqlite"))
+
+
+def reconcile_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
+    """What `ape run reconcile` does, over the index that is there."""
+    found = reconcile(Wish(), Chain(_web3(url), clearinghouse), _file(folder), REPOSITORY / "cities")
+    return {"differences": found.document()["differences"], "checks": [result.verdict for result in found.results]}
 
 
 def bytes_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
@@ -173,6 +172,7 @@ STEPS: Final[dict[str, Callable[[str, str, Path], dict[str, Any]]]] = {
     "signatures": signatures_step,
     "sync": sync_step,
     "again": again_step,
+    "reconcile": reconcile_step,
     "peer": peer_step,
     "typed": typed_step,
     "statement": statement_step,
