@@ -20,7 +20,7 @@ from bench.compiler import REPOSITORY
 from bench.ledger_steps import STEPS
 from bench.results import QUICK, machine
 from demo.year import make_plan, make_year, year_chain
-from demo.year.report import report
+from demo.year.report import report, write_bank_book
 
 RIDES: Final = 100_000
 QUICK_RIDES: Final = 5_000
@@ -34,6 +34,8 @@ class Where:
     url: str
     clearinghouse: str
     made: dict[str, Any]
+    folder: Path
+    """Where `bank.csv` is, and where the index and the peer's file are written."""
 
 
 def measure(*, rides: int = RIDES, node: Path | None = None, quick: bool = False) -> dict[str, Any]:
@@ -44,8 +46,8 @@ def measure(*, rides: int = RIDES, node: Path | None = None, quick: bool = False
             stays in it.
     """
     QUICK.mkdir(parents=True, exist_ok=True)
-    with _year(QUICK_RIDES if quick else rides, node) as where, _folder(node) as folder:
-        steps = {name: _step(name, where, folder) for name in STEPS}
+    with _year(QUICK_RIDES if quick else rides, node) as where:
+        steps = {name: _step(name, where) for name in STEPS}
     return {"machine": machine(PACKAGES), "made": where.made, "steps": steps}
 
 
@@ -53,24 +55,18 @@ def measure(*, rides: int = RIDES, node: Path | None = None, quick: bool = False
 def _year(rides: int, node: Path | None) -> Iterator[Where]:
     if node is not None:
         made = json.loads((node / "report.json").read_text(encoding="utf-8"))
-        yield Where((node / "url").read_text(encoding="utf-8").strip(), made["contracts"]["Clearinghouse"], made)
+        url = (node / "url").read_text(encoding="utf-8").strip()
+        yield Where(url, made["contracts"]["Clearinghouse"], made, node)
         return
-    with year_chain(rides) as chain:
-        made = report(make_year(make_plan(rides), chain.url))
-        yield Where(chain.url, made["contracts"]["Clearinghouse"], made)
+    with year_chain(rides) as chain, tempfile.TemporaryDirectory(dir=QUICK) as folder:
+        year = make_year(make_plan(rides), chain.url)
+        write_bank_book(Path(folder) / "bank.csv", year)
+        made = report(year)
+        yield Where(chain.url, made["contracts"]["Clearinghouse"], made, Path(folder))
 
 
-@contextmanager
-def _folder(node: Path | None) -> Iterator[Path]:
-    if node is not None:
-        yield node
-        return
-    with tempfile.TemporaryDirectory(dir=QUICK) as folder:
-        yield Path(folder)
-
-
-def _step(name: str, where: Where, folder: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "bench.ledger_steps", name, where.url, where.clearinghouse, str(folder)]
+def _step(name: str, where: Where) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.ledger_steps", name, where.url, where.clearinghouse, str(where.folder)]
     sys.stderr.write(f"ledger: {name}\n")
     done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)

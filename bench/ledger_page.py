@@ -47,12 +47,15 @@ def _index_part(steps: dict[str, Any]) -> str:
     ]
     return (
         f"## Indexed from the first block\n\n{rides:,} rides of {sync['batches']:,} batches, {sync['events']:,} "
-        f"events; the file has {sync['bytes'] / 1e6:,.0f} MB. Processes that check signatures have at most "
-        f"{sync['memory_of_a_worker'] / 1e6:,.0f} MB each, besides. Once more, with nothing new: "
-        f"{steps['again']['seconds']:.2f} s, the opening included.\n\n"
+        f"events; the file has {sync['bytes'] / 1e6:,.0f} MB. {_workers(sync['memory_of_a_worker'])}Once more, with "
+        f"nothing new: {steps['again']['seconds']:.2f} s, the opening included.\n\n"
         + table(("", "rides a second", "time", "of the index's", "memory, MB"), lines)
         + "\nWhat the peer checks, and what it doesn't, is said in `bench/ledger_peer.py`.\n\n"
     )
+
+
+def _workers(memory: float) -> str:
+    return f"Processes that check signatures have at most {memory / 1e6:,.0f} MB each, besides. " if memory else ""
 
 
 def _readers(steps: dict[str, Any], rides: int) -> Iterator[tuple[str, float, float | None]]:
@@ -69,12 +72,20 @@ def _readers(steps: dict[str, Any], rides: int) -> Iterator[tuple[str, float, fl
 
 
 def _reconcile_part(steps: dict[str, Any]) -> str:
-    found, sync = steps["reconcile"], steps["sync"]
-    checks = "".join(f"- {check}\n" for check in found["checks"])
+    lines = [
+        (what, duration(one["seconds"]), f"{one['differences']}", f"{one['memory'] / 1e6:,.0f}")
+        for what, one in (
+            ("`ape run reconcile --quick`: the contracts", steps["quick"]),
+            ("`ape run reconcile --bank FILE --tariff`: the index and all else, too", steps["reconcile"]),
+        )
+    ]
+    checks = "".join(f"- {check}\n" for check in steps["reconcile"]["checks"])
     return (
-        f"## Reconciled\n\n`ape run reconcile` (without Ape's own start) over it: {duration(found['seconds'])}, "
-        f"{found['differences']} differences, at most {found['memory'] / 1e6:,.0f} MB. From the first block, the index "
-        f"made anew: {duration(found['seconds'] + sync['seconds'])}.\n\n{checks}\n"
+        "## Reconciled\n\nOver that index, without Ape's own start. From the first block, the index made anew: "
+        f"{duration(steps['quick']['seconds'] + steps['sync']['seconds'])} and "
+        f"{duration(steps['reconcile']['seconds'] + steps['sync']['seconds'])}.\n\n"
+        + table(("", "time", "differences", "memory, MB"), lines)
+        + f"\n{checks}\n"
     )
 
 
@@ -86,7 +97,9 @@ def _statement_part(found: dict[str, Any]) -> str:
     return (
         f"## A month's statement of one city\n\n{found['city']}, {found['month']}: {found['rides']:,} rides behind its "
         f"lines. A form's time comes on top of that of building; the process had at most "
-        f"{found['memory'] / 1e6:,.0f} MB.\n\n" + table(("", "seconds", "MB"), rows) + "\n"
+        f"{found['memory'] / 1e6:,.0f} MB.\n\n"
+        + table(("", "seconds", "MB"), rows)
+        + "\nThe pages of an index: [pages.md](pages.md).\n"
     )
 
 

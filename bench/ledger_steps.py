@@ -68,9 +68,18 @@ def peer_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
     return dict(ledger_peer.index(url, clearinghouse, folder / "peer.sqlite"))
 
 
+def quick_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
+    """`ape run reconcile --quick` over the index that is there: the books against the contracts."""
+    return _reconciled(Wish(quick=True), url, clearinghouse, folder)
+
+
 def reconcile_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
-    """What `ape run reconcile` does, over the index that is there."""
-    found = reconcile(Wish(), Chain(_web3(url), clearinghouse), _file(folder), REPOSITORY / "cities")
+    """`ape run reconcile --bank FILE --tariff`: the index audited, the bank's book, every ride priced again."""
+    return _reconciled(Wish(bank=folder / "bank.csv", tariff=True), url, clearinghouse, folder)
+
+
+def _reconciled(wish: Wish, url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
+    found = reconcile(wish, Chain(_web3(url), clearinghouse), _file(folder), REPOSITORY / "cities")
     return {"differences": found.document()["differences"], "checks": [result.verdict for result in found.results]}
 
 
@@ -172,6 +181,7 @@ STEPS: Final[dict[str, Callable[[str, str, Path], dict[str, Any]]]] = {
     "signatures": signatures_step,
     "sync": sync_step,
     "again": again_step,
+    "quick": quick_step,
     "reconcile": reconcile_step,
     "peer": peer_step,
     "typed": typed_step,
