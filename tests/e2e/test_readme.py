@@ -20,6 +20,7 @@ def chain() -> Iterator[Chain]:
     with Chain(block_time=1) as chain:
         yield chain
     (REPOSITORY / "deployments" / f"{DEPLOYMENT}.json").unlink(missing_ok=True)
+    (REPOSITORY / "out" / "ledger" / f"{DEPLOYMENT}.duckdb").unlink(missing_ok=True)
 
 
 def tour() -> str:
@@ -53,3 +54,4 @@ def test_every_command_of_the_readme_works_in_its_order(chain: Chain, tmp_path: 
     assert done.stdout.count("✓ open") == 6
     assert re.search(r"Hefei +complete", done.stdout)
     assert "adds up: balances 250,000.00 = held() 250,000.00" in done.stdout
+    assert (tmp_path / "hangzhou.xlsx").read_bytes().startswith(b"PK")
