@@ -122,6 +122,8 @@ def tell(world: World, tale: Tale, rides_per_pair: int, live: int, console: Cons
                 story.add(settled)
         with story.chapter("Rides are disputed and refunded; ten days pass"):
             chapters.corrections(FORGED_AT[0])
+        with story.chapter("The accountant reconciles, and makes statements"):
+            chapters.books(FORGED_AT[0])
         story.end()
 
 

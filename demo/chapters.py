@@ -13,6 +13,7 @@ from web3 import HTTPProvider, Web3
 from web3.logs import DISCARD
 from web3.types import TxReceipt
 
+from demo.books import Books, keep_books
 from demo.corrections import Correction, correct
 from demo.errors import DemoError
 from demo.live import Balances, Watcher, ride_live
@@ -49,6 +50,7 @@ class Tale:
     """(issuer, operator) of which a ride was accepted at both ends."""
     rides_taken: int = 0
     corrections: list[Correction] = field(default_factory=list)
+    books: Books | None = None
 
 
 class Chapters:
@@ -234,6 +236,12 @@ class Chapters:
     def corrections(self, operator: int) -> None:
         """Rides of `operator` are disputed and refunded, once everything else is over: time goes on by ten days."""
         self.tale.corrections = correct(self.world, self._web3(), ISSUER, self._settled_batch(operator))
+
+    # ------------------------------------------------------------ books
+
+    def books(self, city: int) -> None:
+        """Everything is reconciled, and a city's statements are made."""
+        self.tale.books = keep_books(self.world, self._web3(), city)
 
     # ------------------------------------------------------------ live
 

@@ -1,6 +1,7 @@
 """The report of a run: `report.json` for programs, `report.html` for people. Its figures were measured in that run."""
 
 import base64
+import dataclasses
 import json
 import statistics
 from collections.abc import Sequence
@@ -60,6 +61,7 @@ def build_report(world: World, tale: Tale, seconds: float) -> dict[str, Any]:
             {"what": one.what, "payer": names[one.payer], "payee": names[one.payee], "amount": one.amount}
             for one in tale.corrections
         ],
+        "books": None if tale.books is None else dataclasses.asdict(tale.books),
         "fares": sum(pair.fares for pair in books.pairs.values()),
         "scans": scans.accepted + sum(scans.rejected.values()),
         "scans_rejected": dict(sorted(scans.rejected.items())),
@@ -91,6 +93,11 @@ def build_report(world: World, tale: Tale, seconds: float) -> dict[str, Any]:
 def shortfalls(report: dict[str, Any]) -> list[str]:
     """What isn't as it should be; nothing, if all is well."""
     missed = [*report["differences"]]
+    if report["books"] is None:
+        missed.append("nothing was reconciled")
+    else:
+        wrong = [f"{one['check']}: {one['count']} differ" for one in report["books"]["checks"] if one["count"]]
+        missed += [f"reconcile found differences: {one}" for one in wrong]
     if report["rides_settled"] != report["rides_taken"]:
         missed.append(f"{report['rides_taken']} rides were taken, {report['rides_settled']} settled")
     if report["directed_pairs"] != len(report["cities"]) * (len(report["cities"]) - 1):
@@ -135,6 +142,7 @@ def write_report(report: dict[str, Any], world: World, out: Path) -> None:
         gas=charts.gas_by_batch(report["gas_of_batches"]),
         code=base64.b64encode(picture.read_bytes()).decode("ascii"),
         spread=_spread(report["onboarding"]),
+        names={city.code: city.name for city in world.cities},
     )
     (out / "report.html").write_text(page, encoding="utf-8")
 

@@ -22,6 +22,7 @@ def report() -> dict[str, Any]:
         "held": 10_000_000,
         "tokens_held": 10_000_000,
         "differences": [],
+        "books": {"checks": [{"check": "contracts", "count": 0}, {"check": "index", "count": 0}]},
         "seconds_tap_to_balance": {"p50": 0.7, "p99": 1.6},
     }
 
@@ -33,6 +34,8 @@ def test_a_run_in_which_all_is_well_has_no_shortfall(report: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
+        ("books", {"checks": [{"check": "index", "count": 2}]}, "index: 2 differ"),
+        ("books", None, "nothing was reconciled"),
         ("differences", ["balances add up to 99999.99, held() says 100000.00 yuan"], "balances add up to 99999.99"),
         ("rides_settled", 19, "20 rides were taken, 19 settled"),
         ("directed_pairs", 1, "1 directed pairs have rides"),

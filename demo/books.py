@@ -1,0 +1,58 @@
+"""What an accountant does at the end: holds the books against the contracts and the journals, and makes statements."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from web3 import Web3
+
+from demo.errors import DemoError
+from demo.world import DEPLOYMENT, World
+
+FORMS: Final = (("accrual", "xlsx"), ("settlement", "camt053"))
+"""Statements that are made: basis and form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What came of it."""
+
+    checks: list[dict[str, Any]]
+    """Of `ape run reconcile`: what each check compared, and how many differences it found."""
+    city: int
+    statement: dict[str, Any]
+    """The last one's totals, opening and closing, as `ape run statement --json` has them; fen."""
+    files: list[str]
+    """Names of the statements' files."""
+
+
+def keep_books(world: World, web3: Web3, city: int) -> Books:
+    """Reconcile everything with the contracts and one city's journal; make its statements, into `out/demo/books`.
+
+    Raises DemoError where a command fails.
+    """
+    folder = world.out / "books"
+    folder.mkdir()
+    index = ("--index", str(folder / "index.duckdb"), "--deployment", DEPLOYMENT)
+    journal = ("--journal", str(world.folder(city) / "gate.toml"))
+    found = world.ape("reconcile", str(city), "--tariff", *journal, *index)
+    period = _days(web3)
+    statement: dict[str, Any] = {}
+    for basis, form in FORMS:
+        made = ("--basis", basis, "--format", form, "--out", str(folder))
+        statement = world.ape("statement", str(city), *period, *made, *index)
+    files = sorted(path.name for path in folder.iterdir() if path.suffix != ".duckdb" and path.is_file())
+    if len(files) != len(FORMS):
+        raise DemoError(f"expected {len(FORMS)} statements in {folder}, came {files}")
+    shown = {key: statement[key] for key in ("basis", "period", "opening", "closing", "totals")}
+    return Books(found["checks"], city, shown, files)
+
+
+def _days(web3: Web3) -> tuple[str, str, str, str]:
+    """From the day of the first block with an event to that of the last one, as options."""
+    first, last = (int(web3.eth.get_block(number)["timestamp"]) for number in (1, "latest"))
+    zone = ZoneInfo("Asia/Shanghai")
+    days = (datetime.fromtimestamp(second, UTC).astimezone(zone).date().isoformat() for second in (first, last))
+    start, end = days
+    return "--from", start, "--to", end
