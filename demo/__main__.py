@@ -85,6 +85,7 @@ def tell(world: World, tale: Tale, rides_per_pair: int, live: int, console: Cons
         with story.chapter("Three founders deploy the contracts"):
             world.chain.start()
             chapters.found()
+            chapters.publish_tariff(FORGED_AT[0])
             story.add(founders)
         with story.chapter("Eight cities join, one after another"):
             story.follow(chapters.join(first[founders:]), since=founders)

@@ -35,7 +35,7 @@ def keep_books(world: World, web3: Web3, city: int) -> Books:
     folder = world.out / "books"
     folder.mkdir()
     index = ("--index", str(folder / "index.duckdb"), "--deployment", DEPLOYMENT)
-    journal = ("--journal", str(world.folder(city) / "gate.toml"))
+    journal = ("--journal", str(world.folder(city) / "journal.db"))
     found = world.ape("reconcile", str(city), "--tariff", *journal, *index)
     period = _days(web3)
     statement: dict[str, Any] = {}

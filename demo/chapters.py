@@ -66,6 +66,12 @@ class Chapters:
         self.world.ape("deploy", "--deployment", DEPLOYMENT, "--replace")
         self.tale.members = [city.code for city in self.world.cities if city.founder]
 
+    def publish_tariff(self, code: int) -> None:
+        """A founder publishes its tariff's hash, so that anybody can price its rides again."""
+        folder, uri = str(self.world.city(code).tariff), f"https://tariffs.example/{code}"
+        city = ("--as", str(code), "--deployment", DEPLOYMENT)
+        self.world.ape("consortium", "tariff", folder, "--uri", uri, *city)
+
     def join(self, codes: Sequence[int]) -> Iterator[int]:
         """Brings cities in, one after another, with one command; yields how many members there are as they join."""
         files = [str(self.world.city(code).path) for code in codes]
