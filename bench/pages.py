@@ -26,7 +26,7 @@ from interline.cities import load_cities
 from ledger.chain import Chain
 from ledger.index.store import Index
 from ledger.index.sync import sync
-from network.chain import HOST, _free_port
+from network.chain import HOST, free_port
 from tests.support.small_world import small_world
 
 PACKAGES: Final = ("duckdb", "starlette", "uvicorn", "jinja2")
@@ -172,7 +172,7 @@ def _small_index(path: Path) -> Path:
 @contextmanager
 def _serving(index: Path) -> Iterator[tuple[int, subprocess.Popen[bytes], float]]:
     """The server on an index, with no chain to follow: its port, its process, and the seconds until it listened."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "ledger", "serve", "--index", str(index), "--port", str(port), "--archive"]
     started = time.monotonic()
     with tempfile.TemporaryFile() as log:

@@ -109,6 +109,28 @@ def common_options(function: _Function) -> _Function:
     return function
 
 
+def books_options(function: _Function) -> _Function:
+    """The options of commands that read an index of the chain: --index and --cities, as `index_file` and `folder`."""
+    for option in (
+        click.option(
+            "--cities",
+            "folder",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            default=Path("cities"),
+            show_default=True,
+            help="The city files: when days begin, who invoices, and tariffs.",
+        ),
+        click.option(
+            "--index",
+            "index_file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="The index of the chain, kept from run to run.  [default: out/ledger/DEPLOYMENT.duckdb]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 @cache
 def _signers(local: bool) -> Signers:
     """The accounts that can sign. Ape takes a second to derive its test accounts: once in a process is enough."""

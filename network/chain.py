@@ -74,7 +74,7 @@ class Chain:
         extra: tuple[str, ...] = (),
         verbose: bool = False,
     ) -> None:
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self._state = state
         self._block_time = block_time
         self._chain_id = chain_id
@@ -194,7 +194,7 @@ class Chain:
         self.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that nobody listens on, of those that no outgoing connection takes while the chain is stopped."""
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):
         if _is_free(port):

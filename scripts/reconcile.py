@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from consortium.command import NOT_YET, Answer, ChainCommand, common_options
+from consortium.command import NOT_YET, Answer, ChainCommand, books_options, common_options
 
 
 @click.command(cls=ChainCommand, short_help="Hold the books against the contracts, and against a city's own records")
@@ -36,20 +36,7 @@ from consortium.command import NOT_YET, Answer, ChainCommand, common_options
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A GTFS folder of a tariff that held earlier; implies --tariff.",
 )
-@click.option(
-    "--index",
-    "index_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The index of the chain, kept from run to run.  [default: out/ledger/DEPLOYMENT.duckdb]",
-)
-@click.option(
-    "--cities",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path("cities"),
-    show_default=True,
-    help="The city files: their tariffs, and when days begin.",
-)
+@books_options
 @common_options
 def cli(chain, path, city, quick, journals, registers, bank, tariff, tariffs, index_file, folder):
     """Compare every balance, made from all rides and events since the first block, with the contracts.

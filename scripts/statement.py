@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from consortium.command import Answer, ChainCommand, common_options
+from consortium.command import Answer, ChainCommand, books_options, common_options
 
 FORMS = ("table", "csv", "xlsx", "json", "camt053", "beancount", "invoices")
 
@@ -24,20 +24,7 @@ FORMS = ("table", "csv", "xlsx", "json", "camt053", "beancount", "invoices")
     "--out", type=click.Path(path_type=Path), help="File or folder to write to; else text goes to standard output."
 )
 @click.option("--block", type=click.IntRange(min=0), help="Make it as of this block; else of the newest.")
-@click.option(
-    "--index",
-    "index_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The index of the chain, kept from run to run.  [default: out/ledger/DEPLOYMENT.duckdb]",
-)
-@click.option(
-    "--cities",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path("cities"),
-    show_default=True,
-    help="The city files: when days begin, and who invoices.",
-)
+@books_options
 @common_options
 def cli(chain, path, city, period, first, last, basis, form, out, block, index_file, folder):
     """Make the statement of account of CITY (name or code) for a period.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from network.chain import HOST, _free_port
+from network.chain import HOST, free_port
 from tests.support.deploy import REPOSITORY
 
 PATIENCE: Final = 30.0
@@ -57,7 +57,7 @@ def serving(
     """Serve what a node shows; index and log are in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "small.json").write_text(json.dumps(deployment))
-    port = port or _free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "ledger", "serve", "--port", str(port), "--rpc", rpc]
     command += ["--deployments", str(folder), "--deployment", "small", "--index", str(folder / f"{index}.duckdb")]
     log = folder / "serve.log"

@@ -1,0 +1,168 @@
+"""What the pages are made from: the network's figures at one block, asked once; names of cities and stations."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from interline.cities import CityFile
+from interline.errors import InterlineError
+from interline.tariff import Station, load_tariff
+from ledger.head import Head
+from ledger.index.store import Index
+from ledger.pages import query
+from ledger.pages.live import Follower
+from ledger.pages.text import Text
+
+logger = logging.getLogger(__name__)
+
+SHADES: Final = 5
+"""Of the matrix: more is darker."""
+
+
+@dataclass(frozen=True)
+class CityFigures:
+    """What a city's page says besides: its days as an operator, its batches, transfers and corrections."""
+
+    days: list[query.Day]
+    batches: list[query.BatchRow]
+    transfers: list[query.Transfer]
+    corrected: Mapping[int, tuple[int, int]]
+    corrections: list[query.CityCorrection]
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the overview says, as of one block: asked once for each block, and kept."""
+
+    head: Head
+    accounts: Mapping[int, query.Account]
+    arrears: Mapping[tuple[int, int], int]
+    fares: Mapping[tuple[int, int], tuple[int, int]]
+    days: list[query.Day]
+    members: Mapping[int, query.Member]
+    proposals: list[query.Proposal]
+    disputes: list[query.OpenDispute]
+    batches: list[query.BatchRow]
+    deposits: int
+    withdrawals: int
+    by_city: dict[int, CityFigures] = field(default_factory=dict)
+    """Those that were asked for."""
+
+    @property
+    def rides(self) -> int:
+        """All that settled."""
+        return sum(rides for rides, _ in self.fares.values())
+
+    @property
+    def amount(self) -> int:
+        """Their fares, fen."""
+        return sum(amount for _, amount in self.fares.values())
+
+    @property
+    def held(self) -> int:
+        """All balances together, fen."""
+        return sum(one.balance for one in self.accounts.values())
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the balances are what came in less what went out."""
+        return self.held == self.deposits - self.withdrawals
+
+    @cached_property
+    def shades(self) -> Mapping[tuple[int, int], int]:
+        """1 to SHADES for each pair with fares, by their share of the most."""
+        most = max((amount for _, amount in self.fares.values()), default=0) + 1
+        return {pair: 1 + SHADES * amount // most for pair, (_, amount) in self.fares.items()}
+
+    @cached_property
+    def active(self) -> set[int]:
+        """The members that have a vote."""
+        return {code for code, one in self.members.items() if one.status == "active"}
+
+    def open_votes(self) -> list[query.Proposal]:
+        """Those that weren't carried out."""
+        return [one for one in self.proposals if not one.executed_at]
+
+
+@dataclass
+class Pages:
+    """All that the pages are made from."""
+
+    index: Index
+    follower: Follower
+    cities: Mapping[int, CityFile]
+    _network: Network | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stations: dict[int, Mapping[int, Station]] = field(default_factory=dict)
+    making: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(1))
+    """Statements are made one at a time: together they could take all of the memory."""
+
+    def network(self) -> Network:
+        """As of the newest block. Raises IndexFileError where nothing is indexed yet."""
+        with self._lock:
+            head = self.index.head()
+            if self._network is None or self._network.head != head:
+                cursor = self.index.cursor()
+                cursor.begin()  # all of it as of one block, whatever is indexed meanwhile
+                try:
+                    self._network = Network(
+                        head,
+                        query.accounts(cursor),
+                        query.arrears(cursor),
+                        query.fares(cursor),
+                        query.days(cursor),
+                        query.members(cursor),
+                        query.proposals(cursor),
+                        query.open_disputes(cursor),
+                        query.latest_batches(cursor),
+                        *query.transferred(cursor),
+                    )
+                finally:
+                    cursor.rollback()
+            return self._network
+
+    def city(self, code: int, network: Network) -> CityFigures:
+        """Of one city, asked once for each block."""
+        if code not in network.by_city:
+            cursor = self.index.cursor()
+            network.by_city[code] = CityFigures(
+                query.days(cursor, code),
+                query.latest_batches(cursor, code),
+                query.transfers(cursor, code),
+                query.corrected(cursor, code),
+                query.city_corrections(cursor, code),
+            )
+        return network.by_city[code]
+
+    def stations(self, operator: int) -> Mapping[int, Station]:
+        """A city's by their numbers, as far as its file is there."""
+        if operator not in self._stations:
+            self._stations[operator] = {}
+            if operator in self.cities:
+                try:
+                    tariff = load_tariff(self.cities[operator].tariff)
+                    self._stations[operator] = {station.number: station for station in tariff.stations}
+                except InterlineError as error:
+                    logger.warning("stations of %d have no names: %s", operator, error)
+        return self._stations[operator]
+
+    def name(self, code: int, language: str, network: Network) -> str:
+        """A city's name in a language: its file's Chinese one, the registry's, or its code."""
+        file, member = self.cities.get(code), network.members.get(code)
+        if language == "zh" and file is not None and file.name_zh:
+            return file.name_zh
+        return member.name if member else file.name if file else str(code)
+
+    def station(self, operator: int, number: int, text: Text) -> str:
+        """A station's name, or its number."""
+        if not number:
+            return text.unknown_station
+        found = self.stations(operator).get(number)
+        if found is None:
+            return str(number)
+        return (text.language == "zh" and found.name_zh) or found.name
