@@ -36,6 +36,7 @@ CITY: Final = "Shanghai"
 MONTH: Final = "2019-07"
 SAMPLE: Final = 40_000  # signatures
 TYPED_SAMPLE: Final = 1_000
+ROUNDS: Final = 7  # the best counts: a bound is what nobody gets under, whatever else the machine does
 AT_ONCE: Final = 100  # transactions in a request
 
 
@@ -98,7 +99,7 @@ def bytes_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
 
 
 def signatures_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
-    """Nothing but signatures: who signed each ticket of a sample, on all cores (coincurve)."""
+    """Nothing but signatures: who signed each ticket of a sample, on all cores (coincurve); the best of some rounds."""
     chain_id, operator, rides = _sample(url, clearinghouse, SAMPLE)
     domain = Domain(chain_id, bytes.fromhex(clearinghouse[2:]))
     digests = [(_hash(domain, operator, ride), ride[2][-1]) for operator, ride in zip(operator, rides, strict=True)]
@@ -106,20 +107,22 @@ def signatures_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any
     shares = [digests[core::cores] for core in range(cores)]
     with ProcessPoolExecutor(cores) as pool:
         list(pool.map(_recover, [share[:10] for share in shares]))  # the processes are there
-        began = time.monotonic()
-        assert all(pool.map(_recover, shares))
-        seconds = time.monotonic() - began
+        seconds = min(_timed(lambda: all(pool.map(_recover, shares))) for _ in range(ROUNDS))
     return {"signatures": len(digests), "processes": cores, "seconds": seconds}
 
 
 def typed_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
-    """The peer's signatures: eth_account's typed data, for a sample."""
+    """The peer's signatures: eth_account's typed data, for a sample, in one process; the best of some rounds."""
     chain_id, operators, rides = _sample(url, clearinghouse, TYPED_SAMPLE)
-    began = time.monotonic()
-    for operator, (issuer, key_id, ride) in zip(operators, rides, strict=True):
-        fields = (issuer, key_id, ride[0] << 32 | ride[1], ride[2], ride[3], ride[4], ride[-1])
-        assert ledger_peer.recover_by_typed_data(chain_id, clearinghouse, operator, fields)
-    return {"signatures": len(rides), "seconds": time.monotonic() - began}
+    fields = [
+        (operator, (issuer, key_id, ride[0] << 32 | ride[1], ride[2], ride[3], ride[4], ride[-1]))
+        for operator, (issuer, key_id, ride) in zip(operators, rides, strict=True)
+    ]
+
+    def recover() -> bool:
+        return all(ledger_peer.recover_by_typed_data(chain_id, clearinghouse, *one) for one in fields)
+
+    return {"signatures": len(rides), "seconds": min(_timed(recover) for _ in range(ROUNDS))}
 
 
 def statement_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
@@ -139,6 +142,13 @@ def statement_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]
                     forms[name] = time.monotonic() - began
     rides = len(statement.rides)
     return {"city": CITY, "month": MONTH, "rides": rides, "forms": forms, "sizes": sizes}
+
+
+def _timed(do: Callable[[], bool]) -> float:
+    began = time.monotonic()
+    if not do():
+        raise RuntimeError("expected a signer of every ticket, one has none")
+    return time.monotonic() - began
 
 
 def _sample(url: str, clearinghouse: str, count: int) -> tuple[int, list[int], list[Any]]:
