@@ -19,7 +19,7 @@ from ledger.reconcile.bank_file import read_bank_file
 from ledger.reconcile.contracts import check_contracts
 from ledger.reconcile.findings import Result
 from ledger.reconcile.issued import check_issued
-from ledger.reconcile.journal import check_journal
+from ledger.reconcile.journal import check_journals
 from ledger.reconcile.table import findings_tables
 from ledger.reconcile.tariffs import PriceTable, check_tariffs
 from ledger.table import choose_cities
@@ -99,8 +99,8 @@ def reconcile(
             results.append(check_index(index, chain, files, tell=tell))
         cursor, block = index.cursor(), chain.head.number
         domain = Domain(chain.chain_id, bytes.fromhex(chain.address[2:]))
-        results += [check_journal(cursor, path, domain, block, city) for path in wish.journals]
-        results += [check_issued(cursor, path, domain, block, city) for path in wish.registers]
+        results += check_journals(cursor, wish.journals, domain, chain.head, city)
+        results += [check_issued(cursor, path, domain, chain.head, city) for path in wish.registers]
         if book is not None:
             results.append(check_bank(cursor, book, files, block, city))
         if tables:

@@ -18,6 +18,7 @@ from interline.ticket import Ticket
 from issuer_client.register import IssuedTicket
 from issuer_client.ride_checks import Circumstances, RideFlag, check_ride
 from ledger.errors import RecordFileError
+from ledger.head import Head
 from ledger.reconcile import query
 from ledger.reconcile.findings import Finding, Findings, Result, ride_name
 from ledger.reconcile.query import KeptBatch
@@ -62,22 +63,22 @@ _GIVEN_BACK: Final = frozenset({RideFlag.REVOKED, RideFlag.BEFORE_ISSUE})
 """What is settled once the fare went back."""
 
 
-def check_issued(cursor: DuckDBPyConnection, path: Path, domain: Domain, block: int, only: int | None = None) -> Result:
+def check_issued(cursor: DuckDBPyConnection, path: Path, domain: Domain, head: Head, only: int | None = None) -> Result:
     """Every ride that settled on an issuer's tickets up to a block, against its register.
 
     What holds is `issuer_client.ride_checks`; fares are `check_tariffs`' business. The arguments are those of
-    `check_journal`, but for the register, an SQLite file that is only read.
+    `check_journals`, but for the register, an SQLite file that is only read.
 
     Raises:
         RecordFileError: it is no such register, or of another city or chain.
     """
     with opened(path, _KIND) as db:
         register = _Register(db, path, domain, only)
-        revoked = query.revocations(cursor, register.city, block)
-        back = query.given_back(cursor, register.city, block)
-        grace = query.grace(cursor, block) or 0
+        revoked = query.revocations(cursor, register.city, head.number)
+        back = query.given_back(cursor, register.city, head.number)
+        grace = (query.parameters(cursor, head.number, head.time) or {}).get("grace", 0)
         findings, rides = Findings(CHECK), 0
-        for batch in query.batches_with(cursor, block, register.city):
+        for batch in query.batches_with(cursor, head.number, register.city):
             for index, operator, key_id, ride in _rides(batch, register.city):
                 rides += 1
                 known = register.about(operator, ride, key_id, revoked.get((operator, ride.serial)), grace)

@@ -1,10 +1,16 @@
-"""An operator's gate journal held against the chain: every ride that its gates took, and every one that settled."""
+"""An operator's gate journals held against the chain: every ride that its gates took, and every one that settled.
+
+An operator may have several back offices, each with a journal of its own: what one of them has, the operator has.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -19,16 +25,19 @@ from interline.money import format_yuan
 from interline.reasons import RideReason
 from interline.ride import Ride
 from ledger.errors import RecordFileError
+from ledger.head import Head
 from ledger.reconcile import query
 from ledger.reconcile.findings import Finding, Findings, Result, ride_name
-from ledger.reconcile.query import KeptBatch
-from ledger.reconcile.sqlite_file import opened
+from ledger.reconcile.query import KeptBatch, Stop
+from ledger.reconcile.sqlite_file import named, opened
 
 CHECK: Final = "journal"
 _KIND: Final = "a gate's journal"
 _VERSION: Final = 2
 _LOT: Final = 10_000  # rides of the journal that are looked for together
 _FIELDS: Final = tuple(Ride.__dataclass_fields__)
+_SOON: Final = 86_400
+"""Seconds before its deadline from which on a ride that wasn't sent is a finding: a back office sends daily."""
 
 _CHANGED: Final = (
     "the journal was changed after the batch was signed, or restored from a copy and filled anew",
@@ -59,39 +68,82 @@ _REFUSED: Final = (
     "the fare is earned: keep the ride's codes for disputes; run gate-client submit and look again",
 )
 
+_REASON: Final = (
+    "the journal took the refusal from a chain that was reorganised, or was changed",
+    "the chain's reason counts; run gate-client submit and look again",
+)
+_SOON_LATE: Final = (
+    "the back office doesn't send, or its batch has to wait",
+    "run gate-client submit now; if the batch waits, gate-client status says what for",
+)
+_LATE: Final = (
+    "the back office didn't send it while there was time, or its batch had to wait too long",
+    "the contract takes it no more: the fare is lost; see why gate-client submit wasn't run, and run it each day",
+)
 
-def check_journal(
-    cursor: DuckDBPyConnection, path: Path, domain: Domain, block: int, only: int | None = None
-) -> Result:
-    """A journal's rides and batches in a domain against those that its operator settled up to a block.
+
+def check_journals(
+    cursor: DuckDBPyConnection, paths: Iterable[Path], domain: Domain, head: Head, only: int | None = None
+) -> list[Result]:
+    """Journals' rides and batches in a domain against those that settled up to a block; a result for each operator.
 
     Args:
         cursor: of the index.
-        path: the journal, an SQLite file; it is only read.
+        paths: the journals, SQLite files; they are only read.
         domain: the chain's and Clearinghouse's that the index is of.
-        block: the last one that counts.
-        only: the operator that it should be of.
+        head: the last block that counts; its time says what is late.
+        only: the operator that they should be of.
 
     Raises:
-        RecordFileError: it is no such journal, or of another operator or Clearinghouse.
+        RecordFileError: one is no such journal, or of another operator or Clearinghouse.
     """
-    with opened(path, _KIND) as db:
-        journal = _Journal(db, path, domain, only)
-        findings = Findings(CHECK)
-        batches = rides = 0
-        settled = journal.settled()
-        for batch in query.batches_by(cursor, block, journal.operator):
+    with ExitStack() as stack:
+        journals: defaultdict[int, list[_Journal]] = defaultdict(list)
+        for path in dict.fromkeys(path.resolve() for path in paths):
+            journal = _Journal(stack.enter_context(opened(path, _KIND)), path, domain, only)
+            journals[journal.operator].append(journal)
+        return [_Comparison(cursor, operator, of, head).run() for operator, of in sorted(journals.items())]
+
+
+class _Comparison:
+    """Of all journals of one operator with the index, up to a block."""
+
+    def __init__(self, cursor: DuckDBPyConnection, operator: int, journals: Sequence[_Journal], head: Head) -> None:
+        self._cursor, self._operator, self._journals, self._head = cursor, operator, journals, head
+        self._findings = Findings(CHECK)
+
+    def run(self) -> Result:
+        """Compare, both ways round."""
+        batches = rides = unsent = 0
+        for batch in query.batches_by(self._cursor, self._head.number, self._operator):
             batches += 1
             rides += Batch.from_bytes(batch.data).ride_count - len(batch.refused)
-            findings.add(_of_batch(journal, batch))
-        while some := list(islice(settled, _LOT)):
-            missing = query.unsettled(cursor, journal.operator, block, [(one.issuer, one.serial) for one in some])
-            findings.add(_not_settled(one) for one in some if (one.issuer, one.serial) in missing)
-        compared = (
-            f"{rides:,} rides in {batches:,} batches that {journal.operator} settled with {journal.count():,} rides in "
-            f"{path.name}"
-        )
-    return findings.result(compared)
+            self._findings.add(_of_batch(self._journals, batch))
+        for journal in self._journals:
+            for one in self._not_on_chain(journal.rides_that("settled")):
+                self._findings.add([_not_settled(journal, one)])
+            unsent += self._unsent(journal)
+        there = " and ".join(f"{journal.count():,} rides in {journal.path.name}" for journal in self._journals)
+        compared = f"{rides:,} rides in {batches:,} batches that {self._operator} settled with {there}"
+        if unsent:
+            compared += f"; {unsent:,} didn't settle yet"
+        return self._findings.result(compared)
+
+    def _not_on_chain(self, rides: Iterator[_Kept]) -> Iterator[_Kept]:
+        while some := list(islice(rides, _LOT)):
+            tickets = [(one.issuer, one.serial) for one in some]
+            missing = query.unsettled(self._cursor, self._operator, self._head.number, tickets)
+            yield from (one for one in some if (one.issuer, one.serial) in missing)
+
+    def _unsent(self, journal: _Journal) -> int:
+        """Those that are late, or will be soon, are findings; how many didn't settle yet in all."""
+        times = query.parameters(self._cursor, self._head.number, self._head.time)
+        stop, count = query.last_stop(self._cursor, self._head.number), 0
+        for one in self._not_on_chain(journal.rides_that("ready", "batched")):
+            count += 1
+            if times is not None:
+                self._findings.add(_late(journal, one, times["submissionWindow"], stop, self._head.time))
+        return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +165,23 @@ class _Journal:
     """What is asked of a journal; its tables are in gate_client/journal.py."""
 
     def __init__(self, db: sqlite3.Connection, path: Path, domain: Domain, only: int | None) -> None:
+        self.path = path
         self._db = db
+        with named(path, _KIND):
+            self.operator, self._domain = self._bound_to(domain, only)
+
+    def _bound_to(self, domain: Domain, only: int | None) -> tuple[int, int]:
+        """Its operator, and its own number of the domain."""
+        db, path = self._db, self.path
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version != _VERSION:
             raise RecordFileError(
                 f"{path}: expected {_KIND} of version {_VERSION}, came version {version}: run gate-client status with "
                 "it once, which brings an older one up to date; or name another file"
             )
-        (self.operator,) = db.execute("SELECT operator FROM binding").fetchone()
-        if only is not None and self.operator != only:
-            raise RecordFileError(f"{path}: expected a journal of {only}, came one of {self.operator}: name its city")
+        (operator,) = db.execute("SELECT operator FROM binding").fetchone()
+        if only is not None and operator != only:
+            raise RecordFileError(f"{path}: expected a journal of {only}, came one of {operator}: name its city")
         row = db.execute(
             "SELECT id FROM domains WHERE chain_id = ? AND clearinghouse = ?", (domain.chain_id, domain.clearinghouse)
         ).fetchone()
@@ -131,63 +190,91 @@ class _Journal:
                 f"{path}: expected a journal with rides for Clearinghouse 0x{domain.clearinghouse.hex()} on chain "
                 f"{domain.chain_id}, came one for others: name the deployment that it is of"
             )
-        self._domain = row[0]
+        return operator, row[0]
 
     def count(self) -> int:
         """How many rides it has in the domain."""
-        return int(self._db.execute("SELECT count(*) FROM rides WHERE domain = ?", (self._domain,)).fetchone()[0])
+        [(count,)] = self._rows("SELECT count(*) FROM rides WHERE domain = ?", self._domain)
+        return int(count)
 
     def ride(self, issuer: int, serial: int) -> _Kept | None:
         """The ride on a ticket."""
-        row = self._db.execute(
+        rows = self._rows(
             """
             SELECT issuer, serial, key_id, fare, ride, state, reason FROM rides
             WHERE domain = ? AND issuer = ? AND serial = ?
             """,
-            (self._domain, issuer, serial),
-        ).fetchone()
-        return None if row is None else _Kept(*row)
+            self._domain,
+            issuer,
+            serial,
+        )
+        return next((_Kept(*row) for row in rows), None)
 
-    def batch(self, batch_id: bytes) -> tuple[bytes, str] | None:
-        """A batch's bytes and state."""
-        found: tuple[bytes, str] | None = self._db.execute(
-            "SELECT bytes, state FROM batches WHERE domain = ? AND batch_id = ?", (self._domain, batch_id)
-        ).fetchone()
-        return found
+    def batch(self, batch_id: bytes) -> bytes | None:
+        """A batch's bytes."""
+        rows = self._rows("SELECT bytes FROM batches WHERE domain = ? AND batch_id = ?", self._domain, batch_id)
+        return next((bytes(data) for (data,) in rows), None)
 
-    def settled(self) -> Iterator[_Kept]:
-        """The rides that it says settled, each with its last batch and its place there."""
-        for row in self._db.execute(
+    def last_batch(self, issuer: int, serial: int) -> bytes | None:
+        """The id of the batch that a ride was sent in last."""
+        rows = self._rows(
             """
+            SELECT b.batch_id FROM rides r JOIN batch_rides br ON br.ride = r.id JOIN batches b ON b.id = br.batch
+            WHERE r.domain = ? AND r.issuer = ? AND r.serial = ? ORDER BY b.id DESC LIMIT 1
+            """,
+            self._domain,
+            issuer,
+            serial,
+        )
+        return next((bytes(batch_id) for (batch_id,) in rows), None)
+
+    def rides_that(self, *states: str) -> Iterator[_Kept]:
+        """The rides of which it says so, each with its last batch and its place there."""
+        for row in self._rows(
+            f"""
             SELECT r.issuer, r.serial, r.key_id, r.fare, r.ride, r.state, r.reason, b.batch_id, br.position
             FROM rides r LEFT JOIN batch_rides br ON br.ride = r.id AND br.batch = (
                 SELECT max(batch) FROM batch_rides WHERE ride = r.id
             ) LEFT JOIN batches b ON b.id = br.batch
-            WHERE r.domain = ? AND r.state = 'settled' ORDER BY r.id
+            WHERE r.domain = ? AND r.state IN ({", ".join("?" for _ in states)}) ORDER BY r.id
             """,
-            (self._domain,),
+            self._domain,
+            *states,
         ):
             yield _Kept(*row)
 
+    def _rows(self, sql: str, *given: object) -> Iterator[tuple[Any, ...]]:
+        with named(self.path, _KIND):
+            yield from self._db.execute(sql, given)
 
-def _of_batch(journal: _Journal, batch: KeptBatch) -> Iterator[Finding]:
+
+def _of_batch(journals: Sequence[_Journal], batch: KeptBatch) -> Iterator[Finding]:
+    """A batch that settled: the journal that has it is asked for its rides first, then the others."""
     name = f"0x{batch.batch_id.hex()}"
-    kept = journal.batch(batch.batch_id)
-    if kept is None:
-        yield Finding(CHECK, ride_name(name), "this batch in the journal", "none", *_BATCH_LOST, name)
-    elif kept[0] != batch.data:
-        came = f"bytes with the hash 0x{keccak256(kept[0]).hex()}"
-        yield Finding(CHECK, ride_name(name), "the bytes that were signed", came, *_BATCH_CHANGED, name)
+    kept = {journal: data for journal in journals if (data := journal.batch(batch.batch_id)) is not None}
+    asked = sorted(journals, key=lambda journal: journal not in kept)
+    if not kept:
+        yield Finding(CHECK, ride_name(name), f"this batch in {_called(journals)}", "none", *_BATCH_LOST, name)
+    for data in kept.values():
+        if data != batch.data:
+            came = f"bytes with the hash 0x{keccak256(data).hex()}"
+            yield Finding(CHECK, ride_name(name), "the bytes that were signed", came, *_BATCH_CHANGED, name)
     for index, issuer, key_id, settled in Batch.from_bytes(batch.data).iter_rides():
-        if index in batch.refused:
-            continue
-        mine = journal.ride(issuer, settled.serial)
-        if mine is None:
-            if kept is not None:  # else the batch has a finding already
-                expected = f"the ride of serial {settled.serial} of {issuer}, {format_yuan(settled.fare)} yuan"
-                yield Finding(CHECK, ride_name(name, index), expected, "none in the journal", *_LOST, name, index)
-            continue
-        yield from _ride_differs(name, index, settled, key_id, mine)
+        there = ((journal, mine) for journal in asked if (mine := journal.ride(issuer, settled.serial)) is not None)
+        journal, mine = next(there, (None, None))
+        if journal is not None and mine is not None:
+            if index not in batch.refused:
+                yield from _ride_differs(name, index, settled, key_id, mine)
+            elif journal.last_batch(issuer, settled.serial) == batch.batch_id:
+                yield from _refusal_differs(name, index, batch.refused[index], mine)
+        elif kept and index not in batch.refused:  # else the batch has a finding already
+            expected = f"the ride of serial {settled.serial} of {issuer}, {format_yuan(settled.fare)} yuan"
+            came = f"none in {_called(journals)}"
+            yield Finding(CHECK, ride_name(name, index), expected, came, *_LOST, name, index)
+
+
+def _called(journals: Sequence[_Journal]) -> str:
+    return "the journal" if len(journals) == 1 else "any of the journals"
 
 
 def _ride_differs(name: str, index: int, settled: Ride, key_id: int, mine: _Kept) -> Iterator[Finding]:
@@ -205,20 +292,54 @@ def _ride_differs(name: str, index: int, settled: Ride, key_id: int, mine: _Kept
         expected, came = texts
         yield Finding(CHECK, where, f"{expected}, as settled", f"{came}, in the journal", *_CHANGED, name, index)
     if mine.state == "rejected":
-        reasons = {reason.value: reason.name for reason in RideReason}
-        reason = reasons.get(mine.reason or 0, "an unknown reason")
-        yield Finding(CHECK, where, "settled, as on chain", f"refused for {reason}", *_REFUSED, name, index)
+        yield Finding(CHECK, where, "settled, as on chain", _refused(mine.reason), *_REFUSED, name, index)
     elif mine.state != "settled":
         yield Finding(CHECK, where, "settled, as on chain", f"{mine.state}", *_NOT_LEARNT, name, index)
 
 
-def _not_settled(ride: _Kept) -> Finding:
-    name = None if ride.batch is None else f"0x{ride.batch.hex()}"
-    where = f"serial {ride.serial} of {ride.issuer}"
-    if name is not None:
-        where = f"{ride_name(name, ride.position)}, {where}"
+def _refusal_differs(name: str, index: int, reason: int, mine: _Kept) -> Iterator[Finding]:
+    """A ride that the chain refused, in the batch that the journal sent it in last."""
+    where, expected = ride_name(name, index), f"{_refused(reason)}, as on chain"
+    if mine.state == "rejected" and mine.reason not in (None, reason):
+        yield Finding(CHECK, where, expected, _refused(mine.reason), *_REASON, name, index)
+    elif mine.state == "batched":
+        yield Finding(CHECK, where, expected, mine.state, *_NOT_LEARNT, name, index)
+
+
+def _refused(reason: int | None) -> str:
+    names = {one.value: one.name for one in RideReason}
+    return f"refused for {names.get(reason or 0, 'an unknown reason')}"
+
+
+def _not_settled(journal: _Journal, ride: _Kept) -> Finding:
+    where, name = _place(journal, ride)
     came = f"settled for {format_yuan(ride.fare)} yuan, in the journal"
     return Finding(CHECK, where, "a ride that didn't settle, as on chain", came, *_NOT_SETTLED, name, ride.position)
+
+
+def _late(journal: _Journal, kept: _Kept, window: int, stop: Stop | None, now: int) -> Iterator[Finding]:
+    """A ride that waits, and whose deadline is near or over: protocol section 6, TooLate, and what a stop adds."""
+    where, name = _place(journal, kept)
+    try:
+        exited_at = Ride.from_bytes(kept.ride).exited_at
+    except MalformedError as error:
+        yield Finding(CHECK, where, "a ride", f"{error}", *_CHANGED, name, kept.position)
+        return
+    deadline = exited_at + window
+    if stop is not None and deadline >= stop.began:
+        deadline = max(deadline, stop.until + stop.length)
+    if now <= deadline - _SOON:
+        return
+    expected = f"settled by {datetime.fromtimestamp(deadline, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    came = f"{kept.state}, {format_yuan(kept.fare)} yuan, at {datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    yield Finding(CHECK, where, expected, came, *(_LATE if now > deadline else _SOON_LATE), name, kept.position)
+
+
+def _place(journal: _Journal, ride: _Kept) -> tuple[str, str | None]:
+    """Where a ride of the journal stands, and its last batch's id."""
+    name = None if ride.batch is None else f"0x{ride.batch.hex()}"
+    where = f"serial {ride.serial} of {ride.issuer} in {journal.path.name}"
+    return where if name is None else f"{ride_name(name, ride.position)}, {where}", name
 
 
 def _text(field: str, value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -204,11 +204,11 @@ def batch_names(cursor: DuckDBPyConnection, numbers: Collection[int]) -> dict[in
 
 @dataclass(frozen=True, slots=True)
 class KeptBatch:
-    """A batch of which a ride settled: its id, its bytes, and the indices of the rides that were refused."""
+    """A batch of which a ride settled: its id, its bytes, and the rides that were refused, each index's reason."""
 
     batch_id: bytes
     data: bytes
-    refused: frozenset[int]
+    refused: Mapping[int, int]
 
 
 _LOT: Final = 200  # batches that are read together
@@ -236,13 +236,13 @@ def _batches(cursor: DuckDBPyConnection, numbers: str, given: dict[str, int]) ->
             """,
             some,
         ).fetchall()
-        refused: defaultdict[int, set[int]] = defaultdict(set)
-        for number, index in cursor.execute(
-            "SELECT batch, index FROM refused_rides WHERE batch IN (SELECT unnest($numbers::INTEGER[]))", some
+        refused: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        for number, index, reason in cursor.execute(
+            "SELECT batch, index, reason FROM refused_rides WHERE batch IN (SELECT unnest($numbers::INTEGER[]))", some
         ).fetchall():
-            refused[number].add(index)
+            refused[number][index] = reason
         for number, batch_id, data in rows:
-            yield KeptBatch(bytes(batch_id), bytes(data), frozenset(refused[number]))
+            yield KeptBatch(bytes(batch_id), bytes(data), refused[number])
 
 
 def unsettled(
@@ -283,17 +283,53 @@ def revocations(cursor: DuckDBPyConnection, issuer: int, block: int) -> dict[tup
     return found
 
 
-def grace(cursor: DuckDBPyConnection, block: int) -> int | None:
-    """The grace of the parameters that were set last, seconds; None if none were."""
-    row = cursor.execute(
+def _clearinghouse_events(cursor: DuckDBPyConnection, block: int, *names: str) -> list[tuple[str, dict[str, Any], int]]:
+    """(name, arguments, time of the block) of those events up to a block, as they happened."""
+    rows = cursor.execute(
         """
-        SELECT arguments FROM events
-        WHERE contract = 'Clearinghouse' AND name = 'ParametersSet' AND block <= ?
-        ORDER BY block DESC, place DESC LIMIT 1
+        SELECT e.name, e.arguments, b.time FROM events e JOIN blocks b ON b.number = e.block
+        WHERE e.contract = 'Clearinghouse' AND e.name IN (SELECT unnest($names::VARCHAR[])) AND e.block <= $block
+        ORDER BY e.block, e.place
         """,
-        [block],
-    ).fetchone()
-    return None if row is None else int(json.loads(row[0])["parameters"]["grace"])
+        {"names": list(names), "block": block},
+    ).fetchall()
+    return [(name, json.loads(arguments), time) for name, arguments, time in rows]
+
+
+def parameters(cursor: DuckDBPyConnection, block: int, now: int) -> dict[str, int] | None:
+    """Those in force at `now` (Unix seconds), as the events up to a block have it; None if none were set.
+
+    Parameters that are set replace those that were to hold later and didn't hold yet.
+    """
+    held: dict[str, int] | None = None
+    coming: tuple[int, dict[str, int]] | None = None
+    for _, told, time in _clearinghouse_events(cursor, block, "ParametersSet"):
+        if coming is not None and coming[0] <= time:
+            held = coming[1]
+        coming = told["validFrom"], told["parameters"]
+        if told["validFrom"] <= time:
+            held, coming = told["parameters"], None
+    return coming[1] if coming is not None and coming[0] <= now else held
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An emergency stop of settlement, Unix seconds. `length` is what it was called for, and the respite after it."""
+
+    began: int
+    until: int
+    length: int
+
+
+def last_stop(cursor: DuckDBPyConnection, block: int) -> Stop | None:
+    """The last one up to a block; None if there never was one."""
+    stop: Stop | None = None
+    for name, told, time in _clearinghouse_events(cursor, block, "SettlementStopped", "SettlementResumed"):
+        if name == "SettlementStopped":
+            stop = Stop(time, told["until"], told["until"] - time)
+        elif stop is not None:
+            stop = Stop(stop.began, time, stop.length)
+    return stop
 
 
 def given_back(cursor: DuckDBPyConnection, issuer: int, block: int) -> set[tuple[bytes, int]]:

@@ -24,12 +24,24 @@ def opened(path: Path, kind: str) -> Iterator[sqlite3.Connection]:
         raise RecordFileError(f"{path}: expected {kind}, there is no such file: check the path")
     db = None
     try:
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY)
-        yield db
+        with named(path, kind):
+            db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY)
+            yield db
+    finally:
+        if db is not None:
+            db.close()
+
+
+@contextmanager
+def named(path: Path, kind: str) -> Iterator[None]:
+    """What SQLite says against a file, said with its name: where several are open, around each question to one.
+
+    Raises:
+        RecordFileError: SQLite can't read the file.
+    """
+    try:
+        yield
     except sqlite3.Error as error:
         raise RecordFileError(
             f"{path}: expected {kind}, came a file that can't be read ({error}): check the path, or restore the file"
         ) from error
-    finally:
-        if db is not None:
-            db.close()

@@ -141,7 +141,7 @@ class IndexRows:
         """
         self._begin(at)
         refused = refused or {}
-        batch = Batch.build(operator, [self._ride(operator, *ride) for ride in rides])
+        batch = self.carry(operator, rides)
         self._batches += 1
         for index, reason in sorted(refused.items()):
             self._rows.add("refused_rides", self._batches, index, reason, self.block)
@@ -168,6 +168,10 @@ class IndexRows:
         )
         self._end()
         return WrittenBatch(self._batches, batch, refused)
+
+    def carry(self, operator: int, rides: Sequence[tuple[int, int] | tuple[int, int, int]]) -> Batch:
+        """Rides as for `settle` in a batch that isn't sent."""
+        return Batch.build(operator, [self._ride(operator, *ride) for ride in rides])
 
     def refund(
         self, batch: WrittenBatch, index: int, amount: int, *, cause: int = BY_OPERATOR, at: int | None = None
