@@ -39,6 +39,14 @@ _NOT_AT_BANK: Final = (
     "tokens were minted or burned without money behind them, or the bank's file lacks a booking",
     "ask the bank for its book of that day; if it has none, pay nothing out and call the consortium",
 )
+_TWICE_AT_BANK: Final = (
+    "the bank booked the same twice, or the file has a booking twice; on chain it is once",
+    "ask the bank: if the money did come or go twice, return it, or deposit or withdraw the second with its reference",
+)
+_TWICE_ON_CHAIN: Final = (
+    "a voucher was typed in twice: tokens were minted or burned twice for one booking",
+    "see the voucher; if the bank booked it once, withdraw the second deposit, or deposit the second withdrawal again",
+)
 _CLOSE: Final = 3  # days
 
 
@@ -62,7 +70,7 @@ def check_bank(
     findings, outside = match.findings, 0
     for transfer in match.transfers:
         if book.first is not None and book.last is not None and book.first <= day_of(transfer) <= book.last:
-            findings.append(_lone_transfer(transfer, day_of(transfer)))
+            findings.append(_lone_transfer(transfer, day_of(transfer), match.twin_of(transfer)))
         else:
             outside += 1
     days = f"from {book.first} to {book.last}" if book.first else "none"
@@ -81,10 +89,11 @@ class _Match:
         self.entries, self.transfers = list(entries), list(transfers)
         self.findings: list[Finding] = []
         self._day_of = day_of
+        self._matched: list[tuple[BankEntry, Transfer]] = []
 
     def run(self) -> None:
         """What is left over afterwards stands in `transfers`; bookings left over are findings."""
-        self._take(lambda e, t: _same_reference(e, t) and e.amount == t.amount and _same_city(e, t), None)
+        self._take(_same, None)
         self._take(lambda e, t: _same_reference(e, t) and _same_city(e, t), self._amount_differs)
         self._take(
             lambda e, t: e.amount == t.amount and _same_city(e, t) and self._days_apart(e, t) <= _CLOSE,
@@ -92,9 +101,20 @@ class _Match:
         )
         self._take(lambda e, t: _same_reference(e, t) and e.amount == t.amount, self._city_differs)
         for entry in self.entries:
+            twin = next((t for _, t in self._matched if t.came_in == entry.came_in and _same(entry, t)), None)
+            if twin is not None:
+                came = f"it is there once more, and once on chain, {_place(twin)}"
+                where = f"{entry.where}, reference {_shown(entry)}"
+                self._add(where, f"{format_yuan(entry.amount)} yuan, booked once", came, _TWICE_AT_BANK)
+                continue
             expected = "a deposit on chain" if entry.came_in else "a withdrawal on chain"
             expected += f" of {format_yuan(entry.amount)} yuan with reference {_shown(entry)}"
             self._add(entry.where, expected, "none", _NOT_ON_CHAIN)
+
+    def twin_of(self, transfer: Transfer) -> BankEntry | None:
+        """The booking of another transfer that is the same in all: this one was made twice."""
+        twins = (e for e, t in self._matched if t.came_in == transfer.came_in and t.city == transfer.city)
+        return next((entry for entry in twins if _same(entry, transfer)), None)
 
     def _take(
         self, fits: Callable[[BankEntry, Transfer], bool], differs: Callable[[BankEntry, Transfer], None] | None
@@ -107,6 +127,7 @@ class _Match:
                 continue
             nearest = min(fitting, key=lambda one: self._days_apart(entry, one))
             self.transfers.remove(nearest)
+            self._matched.append((entry, nearest))
             if differs is not None:
                 differs(entry, nearest)
         self.entries = left
@@ -133,6 +154,11 @@ class _Match:
         self.findings.append(Finding(CHECK, where, expected, came, *why))
 
 
+def _same(entry: BankEntry, transfer: Transfer) -> bool:
+    """But for the direction, and the day, which the bank and the chain have each their own."""
+    return _same_reference(entry, transfer) and entry.amount == transfer.amount and _same_city(entry, transfer)
+
+
 def _same_reference(entry: BankEntry, transfer: Transfer) -> bool:
     text = reference_text(transfer.reference)
     if text is None:
@@ -153,9 +179,12 @@ def _place(transfer: Transfer) -> str:
     return f"block {transfer.block}, transaction 0x{transfer.tx.hex()}"
 
 
-def _lone_transfer(transfer: Transfer, day: date) -> Finding:
+def _lone_transfer(transfer: Transfer, day: date, twin: BankEntry | None) -> Finding:
     kind = "deposit" if transfer.came_in else "withdrawal"
     where = f"{kind} of city {transfer.city} on {day}, {_place(transfer)}"
     reference = reference_text(transfer.reference) or "none"
     expected = f"a booking of {format_yuan(transfer.amount)} yuan with reference {reference}"
+    if twin is not None:
+        came = f"one in the bank's file, {twin.where}, for two on chain"
+        return Finding(CHECK, where, expected, came, *_TWICE_ON_CHAIN)
     return Finding(CHECK, where, expected, "none in the bank's file", *_NOT_AT_BANK)

@@ -74,9 +74,27 @@ def test_a_deposit_that_the_bank_never_booked_is_named(tmp_path: Path) -> None:
     assert found.expected == "a booking of 500.00 yuan with reference CCB 7"
 
 
-def test_a_booking_that_is_there_twice_matches_once(tmp_path: Path) -> None:
+def test_a_booking_that_is_there_twice_is_named(tmp_path: Path) -> None:
     [found] = compared(tmp_path, [DEPOSIT, OTHER, OTHER, WITHDRAWAL])
-    assert found.where == "bank.csv, line 4"
+    assert found.where == "bank.csv, line 4, reference CCB 7"
+    assert found.came.startswith("it is there once more, and once on chain, block ")
+    assert "the bank booked the same twice" in found.cause
+
+
+def test_a_deposit_that_was_made_twice_is_named(tmp_path: Path) -> None:
+    told = story()
+    told.deposit(SHANGHAI, 500_00, "CCB 7", at="2019-12-06 11:00")
+    path = tmp_path / "bank.csv"
+    path.write_text("\n".join((HEADER, DEPOSIT, OTHER, WITHDRAWAL)) + "\n", encoding="utf-8")
+    [found] = check_bank(told.index().cursor(), read_bank_file(path), CITIES, 100).findings
+    assert found.where.startswith("deposit of city 3100 on 2019-12-06")
+    assert found.came == "one in the bank's file, bank.csv, line 3, for two on chain"
+    assert "typed in twice" in found.cause
+
+
+def test_a_booking_of_another_city_with_the_same_reference_is_not_its_twin(tmp_path: Path) -> None:
+    [found] = compared(tmp_path, [DEPOSIT, OTHER, OTHER.replace("3100", "3301"), WITHDRAWAL])
+    assert found.came == "none"
 
 
 def test_a_direction_turned_round_is_two_findings(tmp_path: Path) -> None:
