@@ -23,6 +23,8 @@ _COLUMNS: Final = ("date", "direction", "amount", "reference")
 _DIRECTIONS: Final = {"in": True, "credit": True, "CRDT": True, "out": False, "debit": False, "DBIT": False}
 _REFERENCES: Final = ("EndToEndId", "InstrId", "TxId", "AcctSvcrRef", "NtryRef", "Ustrd", "AddtlNtryInf", "AddtlTxInf")
 _CURRENCY: Final = "CNY"
+_OURS: Final = "INTERLINE"  # who says what an entry is, in a statement of ours
+_OF_BANKS: Final = ("DEPOSIT", "WITHDRAWAL")  # those of our kinds of entries that a bank books, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,8 @@ def _entry(where: str, entry: Element) -> Iterator[BankEntry]:
     status = entry.findtext("Sts/Cd") or (entry.findtext("Sts") or "").strip() or "BOOK"
     if status != "BOOK":
         return  # announced, and not booked yet
+    if entry.findtext("BkTxCd/Prtry/Issr") == _OURS and entry.findtext("BkTxCd/Prtry/Cd") not in _OF_BANKS:
+        return  # rides, refunds, arrears: no money goes through the bank
     day = _day(where, "BookgDt", (entry.findtext("BookgDt/Dt") or entry.findtext("BookgDt/DtTm") or "")[:10])
     direction = (entry.findtext("CdtDbtInd") or "").strip()
     if direction not in ("CRDT", "DBIT"):

@@ -20,6 +20,7 @@ from issuer_client.ride_checks import Circumstances, RideFlag, check_ride
 from ledger.errors import RecordFileError
 from ledger.head import Head
 from ledger.reconcile import query
+from ledger.reconcile.feed import feed_of
 from ledger.reconcile.findings import Finding, Findings, Result, ride_name
 from ledger.reconcile.query import KeptBatch
 from ledger.reconcile.sqlite_file import opened
@@ -64,7 +65,7 @@ _GIVEN_BACK: Final = frozenset({RideFlag.REVOKED, RideFlag.BEFORE_ISSUE})
 
 
 def check_issued(cursor: DuckDBPyConnection, path: Path, domain: Domain, head: Head, only: int | None = None) -> Result:
-    """Every ride that settled on an issuer's tickets up to a block, against its register.
+    """Every ride that settled on an issuer's tickets up to a block, against its register, and the feed in that.
 
     What holds is `issuer_client.ride_checks`; fares are `check_tariffs`' business. The arguments are those of
     `check_journals`, but for the register, an SQLite file that is only read.
@@ -77,6 +78,7 @@ def check_issued(cursor: DuckDBPyConnection, path: Path, domain: Domain, head: H
         revoked = query.revocations(cursor, register.city, head.number)
         back = query.given_back(cursor, register.city, head.number)
         grace = (query.parameters(cursor, head.number, head.time) or {}).get("grace", 0)
+        feed = feed_of(db, domain.clearinghouse, head.number, query.refunds(cursor, register.city, head.number))
         findings, rides = Findings(CHECK), 0
         for batch in query.batches_with(cursor, head.number, register.city):
             for index, operator, key_id, ride in _rides(batch, register.city):
@@ -89,7 +91,12 @@ def check_issued(cursor: DuckDBPyConnection, path: Path, domain: Domain, head: H
                     expected, came, why = _WHY[flag]
                     where = f"{ride_name(name, index)}, serial {ride.serial} for {operator} ({flag})"
                     findings.add([Finding(CHECK, where, expected, came, *why, name, index)])
+            if feed is not None:
+                findings.add(feed.of_batch(batch, register.city))
         compared = f"{rides:,} rides on tickets of {register.city} with {register.count():,} tickets in {path.name}"
+        if feed is not None:
+            findings.add(feed.rest())
+            compared += f"; and {feed.rides:,} of them with its feed, which was read up to block {feed.until}"
     return findings.result(compared)
 
 

@@ -204,8 +204,9 @@ def batch_names(cursor: DuckDBPyConnection, numbers: Collection[int]) -> dict[in
 
 @dataclass(frozen=True, slots=True)
 class KeptBatch:
-    """A batch of which a ride settled: its id, its bytes, and the rides that were refused, each index's reason."""
+    """A batch of which a ride settled, in a block: its id, its bytes, and each refused ride's reason by its index."""
 
+    block: int
     batch_id: bytes
     data: bytes
     refused: Mapping[int, int]
@@ -232,7 +233,7 @@ def _batches(cursor: DuckDBPyConnection, numbers: str, given: dict[str, int]) ->
         some = {"numbers": every[start : start + _LOT]}
         rows = cursor.execute(
             """
-            SELECT id, batch_id, data FROM batches WHERE id IN (SELECT unnest($numbers::INTEGER[])) ORDER BY id
+            SELECT id, block, batch_id, data FROM batches WHERE id IN (SELECT unnest($numbers::INTEGER[])) ORDER BY id
             """,
             some,
         ).fetchall()
@@ -241,8 +242,8 @@ def _batches(cursor: DuckDBPyConnection, numbers: str, given: dict[str, int]) ->
             "SELECT batch, index, reason FROM refused_rides WHERE batch IN (SELECT unnest($numbers::INTEGER[]))", some
         ).fetchall():
             refused[number][index] = reason
-        for number, batch_id, data in rows:
-            yield KeptBatch(bytes(batch_id), bytes(data), refused[number])
+        for number, block, batch_id, data in rows:
+            yield KeptBatch(block, bytes(batch_id), bytes(data), refused[number])
 
 
 def unsettled(
@@ -330,6 +331,21 @@ def last_stop(cursor: DuckDBPyConnection, block: int) -> Stop | None:
         elif stop is not None:
             stop = Stop(stop.began, time, stop.length)
     return stop
+
+
+def refunds(cursor: DuckDBPyConnection, issuer: int, block: int) -> dict[tuple[bytes, int], list[tuple[int, int]]]:
+    """Of an issuer's rides, each (batch id, index): the refunds up to a block, each (block, fen), as they happened."""
+    rows = cursor.execute(
+        """
+        SELECT b.batch_id, f.index, f.block, f.amount FROM refunds f JOIN batches b ON b.id = f.batch
+        WHERE f.issuer = ? AND f.block <= ? ORDER BY f.block, f.place
+        """,
+        [issuer, block],
+    ).fetchall()
+    found: defaultdict[tuple[bytes, int], list[tuple[int, int]]] = defaultdict(list)
+    for batch_id, index, at, amount in rows:
+        found[bytes(batch_id), index].append((at, amount))
+    return dict(found)
 
 
 def given_back(cursor: DuckDBPyConnection, issuer: int, block: int) -> set[tuple[bytes, int]]:

@@ -72,6 +72,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Records]:
         batch = bytes.fromhex(places[0].batch[2:])
         [[data]] = query(gate.journal, "SELECT bytes FROM batches WHERE batch_id = ?", batch)
         deployment.call(treasury, deployment.refunds.functions.refund(data, b"", places[1].index, 100))
+        office.json("rides")
         told = Records(deployment, gate, office, places, folder / "index.duckdb")
         told.reconcile()
         yield told
@@ -127,6 +128,7 @@ def test_all_that_a_city_has_agrees_with_the_chain(records: Records, journal: Pa
     assert not found.differs, found.document()
     assert "4 rides in 1 batches that 3301 settled with 4 rides in journal.db" in found.results[2].compared
     assert "4 rides on tickets of 3203 with 4 tickets" in found.results[3].compared
+    assert "and 4 of them with its feed, which was read up to block " in found.results[3].compared
     assert found.results[4].compared == "4 of 4 rides priced by 1 published tariffs"
 
 
@@ -249,6 +251,59 @@ def test_a_ride_from_before_its_ticket_was_issued_is_named(records: Records, reg
     found = records.findings(registers=(register,), quick=True)
     assert named(found) == [(records.places[0].batch, records.places[0].index)]
     assert "(before_issue)" in found[0].where
+
+
+FEED_OF = "(SELECT id FROM feed_items WHERE place = ? AND kind = ?)"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "expected"),
+    [(1, "refund", "refunds of 1.00 yuan, as on chain"), (2, "ride", "the ride, 5.00 yuan")],
+)
+def test_what_is_dropped_from_the_feed_is_named(
+    records: Records, register: Path, number: int, kind: str, expected: str
+) -> None:
+    place = records.places[number]
+    query(register, f"DELETE FROM feed_entries WHERE item = {FEED_OF}", place.index, kind)
+    query(register, f"DELETE FROM feed_items WHERE id = {FEED_OF}", place.index, kind)
+    [found] = records.findings(registers=(register,), quick=True)
+    assert named([found]) == [(place.batch, place.index)]
+    assert found.expected == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "sql", "came"),
+    [
+        (0, "ride", f"UPDATE feed_entries SET amount = amount + 1 WHERE item = {FEED_OF}", "5.01 yuan, by its entries"),
+        (1, "refund", f"DELETE FROM feed_entries WHERE item = {FEED_OF}", "5.00 yuan, by its entries"),
+        (1, "refund", f"UPDATE feed_items SET place = place + 100 WHERE id = {FEED_OF}", "no refund"),
+    ],
+)
+def test_what_is_billed_otherwise_than_settled_is_named(
+    records: Records, register: Path, number: int, kind: str, sql: str, came: str
+) -> None:
+    place = records.places[number]
+    query(register, sql, place.index, kind)
+    found = records.findings(registers=(register,), quick=True)
+    assert (place.batch, place.index, came) in [(one.batch, one.index, one.came) for one in found]
+    assert {one.batch for one in found} == {place.batch}
+
+
+def test_a_fare_one_fen_higher_in_the_feed_is_named(records: Records, register: Path) -> None:
+    place = records.places[3]
+    query(register, f"UPDATE feed_entries SET amount = amount + 1 WHERE item = {FEED_OF}", place.index, "ride")
+    query(register, f"UPDATE feed_items SET amount = amount + 1 WHERE id = {FEED_OF}", place.index, "ride")
+    [found] = records.findings(registers=(register,), quick=True)
+    assert named([found]) == [(place.batch, place.index)]
+    assert (found.expected, found.came) == ("5.00 yuan, as settled", "5.01 yuan")
+
+
+def test_a_ride_that_only_the_feed_has_is_named(records: Records, register: Path) -> None:
+    place, other = records.places[2], bytes(31) + b"\7"
+    query(register, f"UPDATE feed_items SET batch_id = ? WHERE id = {FEED_OF}", other, place.index, "ride")
+    missing, invented = records.findings(registers=(register,), quick=True)
+    assert named([missing, invented]) == [(place.batch, place.index), (f"0x{other.hex()}", place.index)]
+    assert (missing.came, invented.came) == ("none", "5.00 yuan in the feed")
 
 
 def serial_of(records: Records, number: int) -> int:

@@ -11,7 +11,11 @@ from ledger.errors import BankFileError
 from ledger.reconcile.bank import check_bank
 from ledger.reconcile.bank_file import read_bank_file
 from ledger.reconcile.findings import Finding
-from tests.support.ledger_story import HANGZHOU, SHANGHAI, Story, city_file
+from ledger.statement.build import build_statement
+from ledger.statement.camt053 import camt053
+from ledger.statement.model import Basis
+from ledger.statement.period import Period
+from tests.support.ledger_story import HANGZHOU, SHANGHAI, Story, Trip, city_file
 
 CITIES = [city_file(SHANGHAI, "Shanghai"), city_file(HANGZHOU, "Hangzhou")]
 HEADER = "date,time,city,direction,amount,reference"
@@ -167,6 +171,18 @@ def test_what_is_announced_and_not_booked_does_not_count(tmp_path: Path) -> None
     announced = booked("9", "CRDT", "2019-11-07", "CCB 9", status="PDNG")
     book = read_bank_file(camt(tmp_path, *THREE, announced))
     assert check_bank(story().index().cursor(), book, CITIES, 100).findings == ()
+
+
+def test_of_a_citys_own_statement_its_deposits_and_withdrawals_count(tmp_path: Path) -> None:
+    told = story()
+    told.settle(HANGZHOU, [Trip(SHANGHAI, 3_00, "2019-12-05 08:00")], at="2019-12-06 11:00")
+    index = told.index()
+    statement = build_statement(index, HANGZHOU, Period.parse("2019-12"), Basis.SETTLEMENT, cities=CITIES)
+    path = tmp_path / "statement.xml"
+    path.write_bytes(camt053(statement))
+    result = check_bank(index.cursor(), read_bank_file(path), CITIES, 100, HANGZHOU)
+    assert result.findings == ()
+    assert result.compared.startswith("1 bookings from 2019-12-06 to 2019-12-06 with 1 deposits and withdrawals")
 
 
 def test_a_fen_in_camt_053_is_named_with_its_entry(tmp_path: Path) -> None:
