@@ -6,6 +6,7 @@ input, no chain, a contradiction, a transaction that is refused), with a sentenc
 
 import contextlib
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from consortium.deployments import deployment_path
 from consortium.errors import ChainError, ConsortiumError
 from interline.errors import InterlineError
 from ledger.errors import LedgerError
+
+logger = logging.getLogger(__name__)
 
 _WIDTH: Final = 120  # of tables that don't go to a terminal
 NOT_YET: Final = 1
@@ -77,6 +80,11 @@ class ChainCommand(ConnectedProviderCommand):
             raise Cannot(f"Ape: {error}") from error
         except NODE_ERRORS as error:
             raise Cannot(f"the chain doesn't answer any more: {type(error).__name__}: {error}") from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            logger.debug("not foreseen", exc_info=True)
+            raise Cannot(_unforeseen(error)) from error
         _say(answer, as_json)
         ctx.exit(answer.status)
 
@@ -89,6 +97,15 @@ class ChainCommand(ConnectedProviderCommand):
             chain = Chain(connected, _signers, tell=lambda line: click.echo(line, err=True))
             answer: Answer = ctx.invoke(self.callback, chain=chain, path=path, **options)
             return answer
+
+
+def _unforeseen(error: Exception) -> str:
+    """A sentence for an error that nobody foresaw; a damaged index is the likeliest of them."""
+    words = str(error).splitlines()
+    came = f"{type(error).__name__}: {words[0] if words else 'no words'}"
+    if type(error).__module__.partition(".")[0] in ("duckdb", "_duckdb"):
+        return f"expected an index as it was written, came {came}: delete its file to index anew"
+    return f"expected no such thing, came {came}: run it again with --verbosity DEBUG and tell the maintainers"
 
 
 def common_options(function: _Function) -> _Function:

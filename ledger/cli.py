@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import click
+import duckdb
 import uvicorn
 from web3 import Web3
 
@@ -81,7 +82,7 @@ def serve(
 
             follower = Follower(opened, None if archive else connect, files)
             _run(make_app(opened, follower, files), follower, host, port)
-    except (InterlineError, LedgerError, OSError) as error:
+    except (InterlineError, LedgerError, OSError, duckdb.Error) as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(2) from error
 

@@ -48,6 +48,9 @@ class Index:
         index = cls(_connect(name, write=write), name, write=write)
         try:
             index._require_tables()
+        except duckdb.Error as error:
+            index.close()
+            raise damaged(name, error) from error
         except BaseException:
             index.close()
             raise
@@ -152,6 +155,7 @@ class Index:
         there = {row[0] for row in self.cursor().execute("SELECT table_name FROM duckdb_tables()").fetchall()}
         version = self._version() if "meta" in there else None
         if version == SCHEMA_VERSION and TABLES.keys() <= there:
+            self._require_columns()
             return
         if there and version is None:
             raise IndexFileError(
@@ -168,16 +172,64 @@ class Index:
                 cursor.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
             cursor.execute("INSERT INTO meta VALUES ('schema', ?)", [str(SCHEMA_VERSION)])
 
+    def _require_columns(self) -> None:
+        """Make sure that the columns are those of an index of this version.
+
+        Raises:
+            IndexFileError: others; somebody changed the file.
+        """
+        with duckdb.connect(_IN_MEMORY) as fresh:
+            for name, columns in TABLES.items():
+                fresh.execute(f"CREATE TABLE {name} ({columns})")
+            expected = _columns(fresh)
+        came = _columns(self.cursor())
+        for table, made in expected.items():
+            if came.get(table) != made:
+                raise IndexFileError(
+                    f"{self.path}: expected the table {table} as it was made, somebody changed its columns: delete the "
+                    "file to index anew"
+                )
+
     def _version(self) -> int | None:
         row = self.cursor().execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
         return int(row[0]) if row is not None and str(row[0]).isdigit() else None
+
+
+def damaged(path: str, error: duckdb.Error) -> IndexFileError:
+    """What to say where DuckDB can't read what it wrote."""
+    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return IndexFileError(
+        f"{path}: expected an index as it was written, came {first}: delete the file to index anew, and see whether "
+        "the disk is full or failing"
+    )
+
+
+def _columns(cursor: DuckDBPyConnection) -> dict[str, list[tuple[str, str]]]:
+    """(name, type) of each column of each table."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    rows = cursor.execute(
+        "SELECT c.table_name, c.column_name, c.data_type FROM duckdb_columns() c JOIN duckdb_tables() t "
+        "ON t.table_oid = c.table_oid ORDER BY c.table_name, c.column_index"
+    ).fetchall()
+    for table, name, kind in rows:
+        found.setdefault(table, []).append((name, kind))
+    return found
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise IndexFileError(
+            f"{folder}: expected a folder for the index, came {error}: name another file with --index"
+        ) from error
 
 
 def _connect(path: str, *, write: bool) -> DuckDBPyConnection:
     in_memory = path == _IN_MEMORY
     if not in_memory:
         if write:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(path).parent)
         elif not Path(path).exists():
             raise IndexFileError(f"{path}: expected an index, there is no such file: index the chain first")
     try:

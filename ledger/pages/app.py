@@ -9,7 +9,9 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -42,7 +44,8 @@ TICK: Final = 0.1
 HEARTBEAT: Final = 5.0
 ROWS: Final = 50
 """Of a list of batches."""
-_PATIENCE: Final = 20.0  # seconds for other statements to be made first
+MOST_WAITING: Final = 8
+"""Statements that are asked for at once; more are told to come back."""
 
 
 def make_app(index: Index, follower: Follower, cities: Iterable[CityFile]) -> Starlette:
@@ -63,7 +66,7 @@ def make_app(index: Index, follower: Follower, cities: Iterable[CityFile]) -> St
             Route("/{language}/batches/{batch}/rides/{index:int}", views.ride),
             Route("/{language}/votes", views.votes),
         ],
-        middleware=[Middleware(_Timed), Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)],
+        middleware=[Middleware(_Finished), Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)],
         exception_handlers={
             NoSuchPageError: views.lost,
             HTTPException: views.lost,
@@ -80,6 +83,8 @@ class _Views:
 
     def __init__(self, pages: Pages, renderer: Renderer) -> None:
         self._pages, self._renderer = pages, renderer
+        self._making = CapacityLimiter(1)
+        self._asked = 0
 
     def home(self, request: Request) -> Response:
         """To the reader's language."""
@@ -127,8 +132,24 @@ class _Views:
             period=when(network.head.time)[:7],
         )
 
-    def statement(self, request: Request) -> Response:
-        """A statement in one of its forms, as a file."""
+    async def statement(self, request: Request) -> Response:
+        """A statement in one of its forms, as a file. They are made one at a time, apart from what makes pages."""
+        if self._asked >= MOST_WAITING:
+            return await run_in_threadpool(self._busy, request)
+        self._asked += 1
+        try:
+            return await to_thread.run_sync(self._make_statement, request, limiter=self._making)
+        finally:
+            self._asked -= 1
+
+    def _busy(self, request: Request) -> Response:
+        answer = self._renderer.page(
+            request, "error.html", self._known(), 503, said=self._begin(request)[1].busy, title="busy_title"
+        )
+        answer.headers["Retry-After"] = "60"
+        return answer
+
+    def _make_statement(self, request: Request) -> Response:
         self._begin(request)
         wanted = request.query_params
         form = form_of(wanted.get("form", ""))
@@ -137,15 +158,9 @@ class _Views:
             raise NoSuchPageError(f"expected a basis, {' or '.join(Basis)}, came {basis!r}")
         period = Period.parse(wanted.get("period", ""))
         code = request.path_params["city"]
-        if not self._pages.making.acquire(timeout=_PATIENCE):
-            raise LedgerError("expected a free moment, other statements are being made: try again in a few seconds")
-        try:
-            made = build_statement(self._pages.index, code, period, Basis(basis), cities=self._pages.cities.values())
-            body = form.write(made)
-        finally:
-            self._pages.making.release()
+        made = build_statement(self._pages.index, code, period, Basis(basis), cities=self._pages.cities.values())
         headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{file_name(made, form)}"'}
-        return Response(body, headers=headers, media_type=form.media_type)
+        return Response(form.write(made), headers=headers, media_type=form.media_type)
 
     def batches(self, request: Request) -> Response:
         """All batches, a piece at a time, the newest first."""
@@ -196,7 +211,7 @@ class _Views:
         """What was asked for can't be made; the error says why."""
         return self._renderer.page(request, "error.html", self._known(), 400, said=str(error), title="wrong_title")
 
-    def health(self, request: Request) -> Response:
+    async def health(self, request: Request) -> Response:
         """For programs that watch the server: how it stands to the chain; 503 where it doesn't follow it."""
         standing = self._pages.follower.standing
         document = {"state": str(standing.state), "block": standing.head, "problem": standing.problem}
@@ -240,8 +255,8 @@ class _Views:
         return proposal.data[:10]
 
 
-class _Timed:
-    """Says in `Server-Timing` how many milliseconds the application took."""
+class _Finished:
+    """Puts the headers of HEADERS on every answer, and how many milliseconds it took into `Server-Timing`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -253,7 +268,10 @@ class _Timed:
         async def timed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 spent = (time.perf_counter() - started) * 1_000
-                message["headers"].append((b"server-timing", f"app;dur={spent:.2f}".encode()))
+                said = {name for name, _ in message["headers"]}
+                everywhere = {**HEADERS, "Server-Timing": f"app;dur={spent:.2f}"}
+                added = [(name.lower().encode(), value.encode()) for name, value in everywhere.items()]
+                message["headers"] = [*message["headers"], *(one for one in added if one[0] not in said)]
             await send(message)
 
         await self._app(scope, receive, timed if scope["type"] == "http" else send)

@@ -33,6 +33,8 @@ class State(StrEnum):
     """The node doesn't answer."""
     WRONG = "wrong"
     """What the node says doesn't add up: nothing of it is taken over."""
+    BROKEN = "broken"
+    """Following it failed in a way that nobody foresaw; the log says how. It is tried again."""
     ARCHIVE = "archive"
     """No chain is followed."""
 
@@ -93,6 +95,11 @@ class Follower:
             except LedgerError as error:
                 chain = None
                 self._stand(State.LOST, str(error))
+            except Exception as error:  # a thread that ended would leave the pages saying that all is well
+                logger.exception("following the chain failed")
+                chain = None
+                self._stand(State.BROKEN, f"{type(error).__name__}: {error}")
+                self._stopped.wait(INTERVAL * 4)
 
     def _tell(self, line: str) -> None:
         logger.info("%s", line)
@@ -103,5 +110,10 @@ class Follower:
             logger.log(
                 logging.INFO if state in (State.LIVE, State.READING) else logging.WARNING, "%s %s", state, problem
             )
-        head = self._index.find_head()
-        self._standing = Standing(state, head.number if head else 0, problem)
+        try:
+            head = self._index.find_head()
+            number = head.number if head else 0
+        except Exception:
+            logger.exception("the index can't be read")
+            state, number = State.BROKEN, self._standing.head
+        self._standing = Standing(state, number, problem)

@@ -99,8 +99,6 @@ class Pages:
     _network: Network | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stations: dict[int, Mapping[int, Station]] = field(default_factory=dict)
-    making: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(1))
-    """Statements are made one at a time: together they could take all of the memory."""
 
     def network(self) -> Network:
         """As of the newest block. Raises IndexFileError where nothing is indexed yet."""

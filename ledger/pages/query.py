@@ -377,13 +377,15 @@ def open_disputes(cursor: DuckDBPyConnection) -> list[OpenDispute]:
     """All of them, the one that ends first first."""
     rows = cursor.execute(
         """
-        SELECT '0x' || lower(hex(b.batch_id)), d.index, d.issuer, d.operator, d.amount, d.answer_until
-        FROM disputes d JOIN batches b ON b.id = d.batch
+        WITH back AS (SELECT batch, index, sum(amount)::BIGINT AS amount FROM refunds GROUP BY batch, index)
+        SELECT '0x' || lower(hex(b.batch_id)), d.index, d.issuer, d.operator, r.fare - coalesce(back.amount, 0),
+            d.answer_until
+        FROM disputes d
+        JOIN batches b ON b.id = d.batch
+        JOIN rides r ON r.batch = d.batch AND r.index = d.index
+        LEFT JOIN back ON back.batch = d.batch AND back.index = d.index
         WHERE NOT EXISTS (FROM answers a WHERE a.batch = d.batch AND a.index = d.index)
-        AND d.amount > (
-            SELECT coalesce(sum(r.amount), 0) FROM refunds r
-            WHERE r.batch = d.batch AND r.index = d.index AND (r.block, r.place) > (d.block, d.place)
-        )
+            AND r.fare > coalesce(back.amount, 0)
         ORDER BY d.answer_until, d.block, d.place
         """
     ).fetchall()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from interline.reasons import RideReason
+from ledger.statement.model import CAUSES
 from ledger.statement.words import BASIS_WORDS, CAUSE_WORDS, Words
 
 LANGUAGES: Final = {"en": "en", "zh": "zh-Hans"}
@@ -39,6 +40,11 @@ _WORDS: Final[dict[str, Words]] = {
     "state_wrong": Words(
         "What the node says doesn't add up; nothing of it was taken over. Ask another node, and reconcile.",
         "节点所述账目不平，未予采用。请改用其他节点，并运行对账。",
+    ),
+    "state_broken": Words(
+        "Following the chain failed: this is what was known at that block. It is tried again; the server's log says "
+        "more.",
+        "跟随链上数据时出错：以下为该区块时的数据。系统会自动重试，详情见服务器日志。",
     ),
     "state_archive": Words("An archive: no chain is followed.", "存档：不跟随链上数据。"),
     "rides": Words("Rides", "行程"),
@@ -192,6 +198,8 @@ _WORDS: Final[dict[str, Words]] = {
     "vote_executed": Words("carried out {when}", "已于 {when} 执行"),
     "vote_waits": Words("passed; can be carried out from {when}", "已通过，{when} 起可执行"),
     "vote_open": Words("open", "进行中"),
+    "busy_title": Words("Too many statements at once", "同时生成的对账单过多"),
+    "busy": Words("Other statements are being made: try again in a minute.", "正在生成其他对账单，请一分钟后重试。"),
     "lost_title": Words("Not found", "未找到"),
     "wrong_title": Words("That can't be made", "无法生成"),
     "empty_title": Words("Nothing is indexed yet", "尚未建立索引"),
@@ -222,7 +230,6 @@ _ACTS: Final[dict[str, Words]] = {
     "resumeSettlement": Words("resume settlement", "恢复结算"),
     "nameSuccessor": Words("name a successor", "指定继任清算合约"),
 }
-_CAUSES: Final = ("by_operator", "unanswered", "revoked")
 
 
 class Text:
@@ -254,7 +261,7 @@ class Text:
 
     def cause_words(self, code: int) -> str:
         """Why a refund was made (IRefunds.Cause)."""
-        return self.say(CAUSE_WORDS[_CAUSES[code]])
+        return self.say(CAUSE_WORDS[CAUSES[code]])
 
     def bases(self) -> Mapping[str, str]:
         """The bases of a statement."""

@@ -1,19 +1,21 @@
 """What `ape run reconcile` does between its options and its answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import RenderableType
 
-from interline.cities import load_cities
+from interline.cities import CityFile, load_cities
 from interline.domain import Domain
+from interline.errors import SettlementError
 from ledger.chain import Chain
+from ledger.errors import BooksError
 from ledger.index import query
 from ledger.index.store import Index
-from ledger.index.sync import sync
-from ledger.reconcile.audit import check_index
+from ledger.index.sync import SyncSource, sync
+from ledger.reconcile.audit import AuditSource, check_index
 from ledger.reconcile.bank import check_bank
 from ledger.reconcile.bank_file import read_bank_file
 from ledger.reconcile.contracts import check_contracts
@@ -92,7 +94,10 @@ def reconcile(
     folders = dict.fromkeys((*(file.tariff for file in files), *wish.tariffs)) if wish.tariff or wish.tariffs else ()
     tables = [PriceTable.load(folder) for folder in folders]
     with Index.open(index_path, write=True) as index:
-        sync(index, chain, files, tell=tell, until=chain.head.number)
+        changed = bring_up_to_date(index, chain, chain.head.number, files, tell)
+        if changed is not None:
+            head = index.head()
+            return Reconciled(head.number, head.hash, (changed,))
         chain.require_same_block()
         results = [check_contracts(query.books(index.cursor(), chain.head.number), balances, chain)]
         if not wish.quick:
@@ -106,3 +111,32 @@ def reconcile(
         if tables:
             results.append(check_tariffs(cursor, tables, block, city))
     return Reconciled(chain.head.number, chain.head.hash, tuple(results))
+
+
+class Followed(AuditSource, SyncSource, Protocol):
+    """The chain that an index is of: it can be followed, and audited."""
+
+
+def bring_up_to_date(
+    index: Index,
+    chain: Followed,
+    block: int,
+    files: Sequence[CityFile],
+    tell: Callable[[str], None] = lambda line: None,
+) -> Result | None:
+    """None, once the index has come to the chain's block; what is wrong with it, where it can't because of that.
+
+    Raises:
+        BooksError, SettlementError: it can't, and what it has is as the chain says: then it is the node's answer.
+    """
+    try:
+        sync(index, chain, files, tell=tell, until=block)
+    except (BooksError, SettlementError) as error:
+        if index.find_head() is None:
+            raise
+        tell(f"{error}; looking whether the index itself was changed")
+        audit = check_index(index, chain, files, tell=tell)
+        if not audit.count:
+            raise
+        return audit
+    return None

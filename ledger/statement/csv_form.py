@@ -182,7 +182,7 @@ def _entries(statement: Statement) -> Table:
 
 def _rides(statement: Statement) -> Table:
     columns = (
-        *("line", "batch", "ride_index", "issuer", "operator", "serial", "entry_station", "exit_station"),
+        *("line", "batch", "ride_index", "issuer", "operator", "entry_station", "exit_station"),
         *("entered_at", "exited_at", "exit_day", "fare_yuan", "settled_at", "late"),
     )
     times = _Times(statement)
@@ -193,7 +193,6 @@ def _rides(statement: Statement) -> Table:
             ride.ride_index,
             ride.issuer,
             ride.operator,
-            ride.serial,
             ride.entry_station,
             ride.exit_station,
             times[ride.entered_at],

@@ -15,12 +15,11 @@ from interline.signatures import to_checksum
 from ledger.bank_reference import reference_text
 from ledger.errors import BooksError
 from ledger.statement import query
-from ledger.statement.model import KINDS, RIDE_KINDS, Batch, CorrectedRide, Entry, Kind, Line, RideRow, Rides
+from ledger.statement.model import CAUSES, KINDS, RIDE_KINDS, Batch, CorrectedRide, Entry, Kind, Line, RideRow, Rides
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_CAUSES: Final = ("by_operator", "unanswered", "revoked")  # IRefunds.Cause
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
@@ -134,7 +133,7 @@ def _correction(scope: query.Scope, kinds: tuple[Kind, Kind], sign: int, row: qu
         sign * amount,
         sign * paid if scope.cash else None,
         index=index,
-        cause=None if cause is None else _CAUSES[cause],
+        cause=None if cause is None else CAUSES[cause],
         ride=CorrectedRide(exit_day, exited_at, entry_station, exit_station, fare, int(before)),
     )
     return Dated(day, kinds[0] if carried else kinds[1], issuer if carried else operator, batch, entry)

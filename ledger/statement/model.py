@@ -47,6 +47,8 @@ class Kind(StrEnum):
 
 
 KINDS: Final = tuple(Kind)
+CAUSES: Final = ("by_operator", "unanswered", "revoked")
+"""Of refunds, numbered as in IRefunds.Cause."""
 RIDE_KINDS: Final = (Kind.RIDES_CARRIED, Kind.RIDES_TAKEN)
 
 
@@ -182,7 +184,7 @@ class Batch:
 
 
 class RideRow(NamedTuple):
-    """One ride behind a line. Named by its batch and its index in it."""
+    """One ride behind a line. Named by its batch and its index in it; its ticket's serial is nobody's business here."""
 
     line: int
     """`Line.number`."""
@@ -192,7 +194,6 @@ class RideRow(NamedTuple):
     """In the batch, from 0."""
     issuer: int
     operator: int
-    serial: int
     entry_station: int
     """0 is unknown, as for `exit_station`."""
     exit_station: int

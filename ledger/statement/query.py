@@ -211,7 +211,6 @@ RIDE_COLUMNS: Final = (
     "index",
     "issuer",
     "operator",
-    "serial",
     "entry_station",
     "exit_station",
     "entered_at",

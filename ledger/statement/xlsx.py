@@ -6,7 +6,7 @@ adds up yuan rounds to two decimals, so that what a spreadsheet's binary numbers
 
 from typing import Final
 
-from ledger.statement.model import RIDE_KINDS, Basis, Kind, Statement, Total
+from ledger.statement.model import RIDE_KINDS, Basis, Kind, RideRow, Statement, Total
 from ledger.statement.sheet import Book, Cell, Column, Formula, Sheet, width_of
 from ledger.statement.words import (
     BASIS_SENTENCES,
@@ -347,7 +347,7 @@ def _amount_of(tables: Tables, kind: Kind) -> str:
 def _fares(statement: Statement) -> list[tuple[int, int]]:
     """(line, fares) of the rides listed."""
     sums: dict[int, int] = {}
-    lines, fares = (statement.rides.columns[index] for index in (0, 11))
+    lines, fares = (statement.rides.columns[RideRow._fields.index(name)] for name in ("line", "fare"))
     for line, fare in zip(lines, fares, strict=True):
         sums[line] = sums.get(line, 0) + fare
     return list(sums.items())

@@ -18,7 +18,7 @@ TABLE_ROWS: Final = 4
 RIDES_A_SHEET: Final = 1_000_000
 # columns of the sheet Lines, which formulas of other sheets add up
 DAY, CODE, WHAT, COUNT, LATES, IN, OUT, RUNNING, POSITION, ARREARS = 1, 2, 4, 5, 6, 8, 9, 10, 11, 12
-_EARNED, _OWED = 12, 13
+_EARNED, _OWED = 11, 12
 """Columns of the sheets of rides."""
 CORRECTIONS: Final = (Kind.REFUND_GIVEN, Kind.REFUND_RECEIVED, Kind.FEE_EARNED, Kind.FEE_OWED)
 TRANSFERS: Final = (Kind.ARREARS_RECEIVED, Kind.ARREARS_PAID, Kind.DEPOSIT, Kind.WITHDRAWAL)
@@ -504,13 +504,13 @@ def write_rides(tables: Tables, sheets: list[Sheet], subtitle: str) -> None:
         names = {party.code: tables.city(party.code) for party in tables.statement.parties}
         own = tables.statement.city.code
         for ride in islice(rows, last - first + 1):
-            line, batch, index, issuer, operator, serial, start, end, entered, exited, day, fare, settled, late = ride
-            who = names[issuer], names[operator], serial
+            line, batch, index, issuer, operator, start, end, entered, exited, day, fare, settled, late = ride
+            who = names[issuer], names[operator]
             where = start or UNKNOWN, end or UNKNOWN, entered, exited, day, settled
             fares = (fare, None) if operator == own else (None, fare)
             sheet.add(line, batch + 1, index, *who, *where, *fares, LATE_RIDE if late else None)
         sheet.filtered(last)
-        sheet.flag(first, last, f'=$O{first + 1}<>""')
+        sheet.flag(first, last, f'=$N{first + 1}<>""')
 
 
 UNKNOWN: Final = "unknown 未知"
@@ -522,7 +522,6 @@ _RIDE_COLUMNS: Final = (
     Column(Words("Ride no.", "批内序号"), 10, "number"),
     Column(Words("Issuer", "发卡方"), 17),
     Column(Words("Operator", "运营方"), 17),
-    Column(Words("Ticket serial", "车票序号"), 15, "number"),
     Column(Words("From station", "进站"), 15, "number"),
     Column(Words("To station", "出站"), 15, "number"),
     Column(Words("Entry", "进站时间"), 21, "moment"),

@@ -187,7 +187,6 @@ class _Maker:
                 index,
                 deal.other if carried else SHANGHAI,
                 SHANGHAI if carried else deal.other,
-                10_000 * entry.block + index,
                 index % 9,
                 22,
                 exited_at - 1_800,

@@ -109,6 +109,20 @@ def test_an_index_of_another_version_is_refused_to_who_reads(path: Path) -> None
         Index.open(path, write=False)
 
 
+@pytest.mark.parametrize("change", ["ALTER TABLE pairs ADD COLUMN note VARCHAR", "ALTER TABLE rides DROP COLUMN fare"])
+def test_an_index_whose_columns_were_changed_is_refused(path: Path, change: str) -> None:
+    with Index.open(path, write=True) as index:
+        index.cursor().execute(change)
+    with pytest.raises(IndexFileError, match="somebody changed its columns: delete the file"):
+        Index.open(path, write=True)
+
+
+def test_a_folder_that_cannot_be_made_is_named(path: Path) -> None:
+    path.write_text("a file")
+    with pytest.raises(IndexFileError, match="expected a folder for the index"):
+        Index.open(path / "index.duckdb", write=True)
+
+
 def test_an_index_stays_that_of_its_clearinghouse(path: Path) -> None:
     with Index.open(path, write=True) as index:
         index.bind({"chain_id": "1337", "clearinghouse": "0x01"})

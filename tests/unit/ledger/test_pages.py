@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +16,9 @@ from starlette.testclient import TestClient
 from interline.cities import CityFile, load_cities
 from ledger.cli import main
 from ledger.errors import BooksError, LedgerError
+from ledger.index import query as index_query
 from ledger.index.store import Index
-from ledger.pages import live
+from ledger.pages import app, live, query
 from ledger.pages.app import make_app
 from ledger.pages.live import Follower, State
 from tests.support.deploy import REPOSITORY
@@ -143,6 +146,7 @@ class TestTheFollower:
         [
             (LedgerError("expected the node's answer"), State.LOST),
             (BooksError("expected a balance above 0"), State.WRONG),
+            (RuntimeError("no space left on the disk"), State.BROKEN),
         ],
     )
     def test_it_says_how_it_stands_to_the_chain(
@@ -160,7 +164,7 @@ class TestTheFollower:
         follower.start()
         try:
             assert _becomes(follower, state)
-            assert follower.standing.problem == str(error)
+            assert str(error) in follower.standing.problem
             problems.clear()
             assert _becomes(follower, State.LIVE)
         finally:
@@ -172,6 +176,37 @@ def _becomes(follower: Follower, state: State) -> bool:
     while follower.standing.state is not state and time.monotonic() < until:
         time.sleep(0.01)
     return follower.standing.state is state
+
+
+class TestStatements:
+    def test_who_asks_while_too_many_are_made_is_told_to_come_back(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(app, "MOST_WAITING", 0)
+        answer = client.get(f"/en/cities/{HANGZHOU}/statement?period=2019-12&basis=accrual&form=json")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+        assert "try again in a minute" in answer.text
+
+    def test_no_form_of_a_statement_shows_a_tickets_serial(self, client: TestClient) -> None:
+        address = f"/en/cities/{HANGZHOU}/statement?period=2019-12&basis=accrual"
+        assert "serial" not in client.get(f"{address}&form=json").text
+        with zipfile.ZipFile(io.BytesIO(client.get(f"{address}&form=csv").content)) as tables:
+            assert not any(b"serial" in tables.read(name) for name in tables.namelist())
+
+
+def test_a_dispute_hangs_on_what_was_not_refunded(client: TestClient, rows: IndexRows, index: Index) -> None:
+    assert [one.amount for one in query.open_disputes(index.cursor())] == [400]
+    batch = rows.settle(HANGZHOU, [(SHANGHAI, 700)], at=moment("2019-12-02 10:00"))
+    rows.refund(batch, 0, 100)
+    rows.dispute(batch, 0)
+    rows.refund(batch, 0, 250)
+    assert [one.amount for one in query.open_disputes(index.cursor())] == [400, 350]
+    assert index_query.books(index.cursor()).pairs[SHANGHAI, HANGZHOU].disputed == 750
+
+
+@pytest.mark.parametrize("path", ["/", "/static/pages.css", "/healthz", "/en/"])
+def test_every_answer_has_the_headers_that_browsers_heed(client: TestClient, path: str) -> None:
+    assert client.get(path).headers["x-content-type-options"] == "nosniff"
 
 
 class TestTheCommand:

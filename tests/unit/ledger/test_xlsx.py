@@ -124,8 +124,8 @@ def test_late_rides_say_so_and_are_coloured() -> None:
     rides = opened(statement_of())["Rides"]
     assert column(rides, "Late")[:3] == ["late 迟到结算", "late 迟到结算", None]
     (area,) = rides.conditional_formatting
-    assert str(area.sqref) == "A5:O17"
-    assert area.rules[0].formula == ['$O5<>""']
+    assert str(area.sqref) == "A5:N17"
+    assert area.rules[0].formula == ['$N5<>""']
 
 
 def test_times_are_by_the_city_s_clock() -> None:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from ledger.errors import BooksError
 from ledger.index.store import Index
 from ledger.index.sync import sync
+from ledger.reconcile import command
 from ledger.reconcile.audit import check_index
+from ledger.reconcile.command import bring_up_to_date
 from ledger.reconcile.findings import Finding
 from tests.support.fake_chain import FakeChain
 from tests.support.index_rows import UNANSWERED, IndexRows, WrittenBatch
@@ -68,6 +71,34 @@ def test_an_index_as_the_chain_has_it_has_no_findings_and_needs_no_transactions(
     assert result.findings == ()
     assert result.compared.startswith("2 batches, 8 rides")
     assert "inputs" not in world.chain.asked
+
+
+def test_an_index_that_was_changed_while_it_was_behind_is_named_and_not_the_node(world: World) -> None:
+    """Arrears of 800 fen were made less by one: their payment, which comes later, can't be posted on that."""
+    last = world.index.head().number
+    with Index.open(":memory:", write=True) as behind:
+        sync(behind, world.chain, until=last - 2, processes=1)
+        with behind.writing() as cursor:
+            cursor.execute(
+                "UPDATE postings SET amount = amount + CASE account WHEN 'owed' THEN 1 ELSE -1 END "
+                "WHERE city = ? AND kind = 'settlement' AND account IN ('owed', 'fares_owed') AND batch = 1",
+                [SHANGHAI],
+            )
+        result = bring_up_to_date(behind, world.chain, last, [])
+        assert result is not None
+        assert {finding.batch for finding in result.findings} == {named(world.first)}
+        assert all("postings" in finding.where or "posting" in finding.where for finding in result.findings)
+
+
+def test_where_the_index_is_as_it_was_made_it_is_the_node_that_is_doubted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sync_that_fails(*_: object, **__: object) -> None:
+        raise BooksError("expected other events")
+
+    monkeypatch.setattr(command, "sync", sync_that_fails)
+    with pytest.raises(BooksError, match="expected other events"):
+        bring_up_to_date(world.index, world.chain, world.index.head().number, [])
 
 
 def test_the_audit_writes_nothing_and_can_be_made_again(world: World) -> None:
