@@ -47,6 +47,10 @@ _TWICE_ON_CHAIN: Final = (
     "a voucher was typed in twice: tokens were minted or burned twice for one booking",
     "see the voucher; if the bank booked it once, withdraw the second deposit, or deposit the second withdrawal again",
 )
+_EMPTY: Final = (
+    "the file was exported for another account or for other days, or its bookings are all another city's",
+    "export it again for the city's account and the days to be compared",
+)
 _CLOSE: Final = 3  # days
 
 
@@ -73,8 +77,11 @@ def check_bank(
             findings.append(_lone_transfer(transfer, day_of(transfer), match.twin_of(transfer)))
         else:
             outside += 1
-    days = f"from {book.first} to {book.last}" if book.first else "none"
-    compared = f"{len(entries)} bookings {days} with {len(transfers) - outside} deposits and withdrawals"
+    if not entries and transfers:
+        where, came = "the bank's file", f"none, beside {len(transfers)} deposits and withdrawals on chain"
+        findings.append(Finding(CHECK, where, "bookings", came, *_EMPTY))
+    days = f" from {book.first} to {book.last}" if book.first else ""
+    compared = f"{len(entries)} bookings{days} with {len(transfers) - outside} deposits and withdrawals"
     if outside:
         compared += f"; {outside} on other days were left out"
     return result_of(CHECK, compared, findings)

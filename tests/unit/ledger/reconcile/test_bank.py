@@ -44,6 +44,12 @@ def test_a_book_that_says_the_same_has_no_findings(tmp_path: Path) -> None:
     assert compared(tmp_path, [DEPOSIT, OTHER, WITHDRAWAL], only=HANGZHOU) == ()
 
 
+def test_a_file_without_bookings_beside_transfers_is_a_finding(tmp_path: Path) -> None:
+    [found] = compared(tmp_path, [])
+    assert found.came == "none, beside 3 deposits and withdrawals on chain"
+    assert "export it again" in found.action
+
+
 def test_an_amount_one_fen_off_is_named_with_its_reference(tmp_path: Path) -> None:
     [found] = compared(tmp_path, [DEPOSIT, OTHER, WITHDRAWAL.replace("20.50", "20.51")])
     assert found.where == "bank.csv, line 4, reference 退款 9"
