@@ -30,8 +30,9 @@ from ledger.pages import charts, query
 from ledger.pages.errors import NoSuchPageError
 from ledger.pages.live import Follower, State
 from ledger.pages.network import Network, Pages
-from ledger.pages.rendering import HEADERS, HERE, Renderer, when
+from ledger.pages.rendering import HEADERS, HERE, Renderer, language_of, when
 from ledger.pages.text import LANGUAGES, Text
+from ledger.pages.votes import Proposal
 from ledger.statement.build import build_statement
 from ledger.statement.formats import FORMATS, file_name, form_of
 from ledger.statement.model import Basis
@@ -72,6 +73,7 @@ def make_app(index: Index, follower: Follower, cities: Iterable[CityFile]) -> St
             HTTPException: views.lost,
             IndexFileError: views.empty,
             LedgerError: views.wrong,
+            Exception: views.broken,
         },
     )
     app.state.pages = pages
@@ -144,7 +146,7 @@ class _Views:
 
     def _busy(self, request: Request) -> Response:
         answer = self._renderer.page(
-            request, "error.html", self._known(), 503, said=self._begin(request)[1].busy, title="busy_title"
+            request, "error.html", self._known(), 503, said=self._begin(request)[1].busy, own=True, title="busy_title"
         )
         answer.headers["Retry-After"] = "60"
         return answer
@@ -194,27 +196,40 @@ class _Views:
         """The members, and what they vote on."""
         network, text = self._begin(request)
         acts = {one.number: self._act(one, text, network) for one in network.proposals}
-        needed = {one.number: _votes_needed(one, network.active) for one in network.proposals}
         holdings = query.holdings(self._pages.index.cursor())
-        return self._renderer.page(request, "votes.html", network, acts=acts, needed=needed, holdings=holdings)
+        return self._renderer.page(request, "votes.html", network, acts=acts, holdings=holdings)
 
     def lost(self, request: Request, error: Exception) -> Response:
-        """There is no such page."""
+        """There is no such page, or it can't be asked for in that way."""
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            said = Text(language_of(request)).method
+            answer = self._renderer.page(
+                request, "error.html", self._known(), 405, said=said, own=True, title="wrong_title"
+            )
+            answer.headers.update(error.headers or {})
+            return answer
         said = str(error) if isinstance(error, NoSuchPageError) else ""
-        return self._renderer.page(request, "error.html", self._known(), 404, said=said, title="lost_title")
+        return self._renderer.page(request, "error.html", self._known(), 404, said=said, own=False, title="lost_title")
+
+    def broken(self, request: Request, error: Exception) -> Response:
+        """Nobody foresaw it; the server's log has the error."""
+        said = Text(language_of(request)).broken
+        return self._renderer.page(request, "error.html", None, 500, said=said, own=True, title="broken_title")
 
     def empty(self, request: Request, error: Exception) -> Response:
         """Nothing is indexed yet; the page comes by itself when something is."""
-        return self._renderer.page(request, "error.html", None, 503, said="", title="empty_title")
+        return self._renderer.page(request, "error.html", None, 503, said="", own=True, title="empty_title")
 
     def wrong(self, request: Request, error: Exception) -> Response:
         """What was asked for can't be made; the error says why."""
-        return self._renderer.page(request, "error.html", self._known(), 400, said=str(error), title="wrong_title")
+        return self._renderer.page(
+            request, "error.html", self._known(), 400, said=str(error), own=False, title="wrong_title"
+        )
 
     async def health(self, request: Request) -> Response:
         """For programs that watch the server: how it stands to the chain; 503 where it doesn't follow it."""
         standing = self._pages.follower.standing
-        document = {"state": str(standing.state), "block": standing.head, "problem": standing.problem}
+        document = {"state": str(standing.state), "block": standing.head, "problem": standing.public_problem}
         well = standing.state in (State.LIVE, State.ARCHIVE)
         return JSONResponse(document, 200 if well else 503, {**HEADERS, "Cache-Control": "no-store"})
 
@@ -243,7 +258,7 @@ class _Views:
         except IndexFileError:
             return None
 
-    def _act(self, proposal: query.Proposal, text: Text, network: Network) -> str:
+    def _act(self, proposal: Proposal, text: Text, network: Network) -> str:
         for contract in ("CityRegistry", "Clearinghouse"):
             try:
                 abi = Web3().eth.contract(abi=load_abi(contract))
@@ -283,16 +298,3 @@ def _number(request: Request, key: str) -> int | None:
     if text and not (text.isascii() and text.isdigit() and len(text) < 10):
         raise NoSuchPageError(f"{key}: expected a number, came {text[:40]!r}")
     return int(text) if text else None
-
-
-def _votes_needed(proposal: query.Proposal, active: set[int]) -> int:
-    """Two thirds of the active members, rounded up; of the others, where it suspends or expels one."""
-    voters = set(active)
-    for name in ("suspend", "expel"):
-        if proposal.data.startswith(_selector(name)):
-            voters.discard(int(proposal.data[10:74], 16))
-    return max(1, (2 * len(voters) + 2) // 3)
-
-
-def _selector(name: str) -> str:
-    return Web3.to_hex(Web3.keccak(text=f"{name}(uint16)")[:4])

@@ -13,7 +13,7 @@ from typing import Final
 from interline.cities import CityFile
 from interline.errors import InterlineError
 from ledger.chain import Chain
-from ledger.errors import BooksError, LedgerError
+from ledger.errors import BooksError, IndexFileError, LedgerError, NoClearinghouseError
 from ledger.index.store import Index
 from ledger.index.sync import sync
 
@@ -33,6 +33,8 @@ class State(StrEnum):
     """The node doesn't answer."""
     WRONG = "wrong"
     """What the node says doesn't add up: nothing of it is taken over."""
+    UNFIT = "unfit"
+    """The index, the deployment and the node aren't of one Clearinghouse."""
     BROKEN = "broken"
     """Following it failed in a way that nobody foresaw; the log says how. It is tried again."""
     ARCHIVE = "archive"
@@ -46,7 +48,12 @@ class Standing:
     state: State
     head: int
     problem: str = ""
-    """What the node or the books said, for people; empty where all is well."""
+    """What the node or the books said, for people; empty where all is well. It may name files and a node's address."""
+
+    @property
+    def public_problem(self) -> str:
+        """What everybody may read of it: what doesn't add up. Of the rest the server's log tells."""
+        return self.problem if self.state is State.WRONG else ""
 
 
 class Follower:
@@ -92,6 +99,10 @@ class Follower:
             except (BooksError, InterlineError) as error:
                 self._stand(State.WRONG, str(error))
                 time.sleep(INTERVAL * 4)
+            except (IndexFileError, NoClearinghouseError) as error:
+                chain = None
+                self._stand(State.UNFIT, str(error))
+                self._stopped.wait(INTERVAL * 4)
             except LedgerError as error:
                 chain = None
                 self._stand(State.LOST, str(error))

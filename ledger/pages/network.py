@@ -17,6 +17,7 @@ from ledger.index.store import Index
 from ledger.pages import query
 from ledger.pages.live import Follower
 from ledger.pages.text import Text
+from ledger.pages.votes import Proposal
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Network:
     fares: Mapping[tuple[int, int], tuple[int, int]]
     days: list[query.Day]
     members: Mapping[int, query.Member]
-    proposals: list[query.Proposal]
+    proposals: list[Proposal]
     disputes: list[query.OpenDispute]
     batches: list[query.BatchRow]
     deposits: int
@@ -79,14 +80,9 @@ class Network:
         most = max((amount for _, amount in self.fares.values()), default=0) + 1
         return {pair: 1 + SHADES * amount // most for pair, (_, amount) in self.fares.items()}
 
-    @cached_property
-    def active(self) -> set[int]:
-        """The members that have a vote."""
-        return {code for code, one in self.members.items() if one.status == "active"}
-
-    def open_votes(self) -> list[query.Proposal]:
-        """Those that weren't carried out."""
-        return [one for one in self.proposals if not one.executed_at]
+    def open_votes(self) -> list[Proposal]:
+        """Those that can still be voted on or carried out."""
+        return [one for one in self.proposals if one.is_open(self.head.time)]
 
 
 @dataclass

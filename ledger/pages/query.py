@@ -11,6 +11,7 @@ from typing import Any, Final
 from duckdb import DuckDBPyConnection
 
 from ledger.pages.errors import NoSuchPageError
+from ledger.pages.votes import STATUS, Proposal, count_votes
 
 LATEST_BATCHES: Final = 20
 LATEST_TRANSFERS: Final = 20
@@ -158,20 +159,6 @@ class Member:
     status: str = "active"
 
 
-@dataclass(slots=True)
-class Proposal:
-    """A vote. Times in Unix seconds, 0 where there is none."""
-
-    number: int
-    proposer: int
-    target: str
-    data: str
-    time: int
-    votes: set[int] = field(default_factory=set)
-    executable_from: int = 0
-    executed_at: int = 0
-
-
 def accounts(cursor: DuckDBPyConnection) -> dict[int, Account]:
     """Each city's, by its code."""
     rows = cursor.execute(
@@ -315,7 +302,7 @@ _RIDE: Final = """
     WITH back AS (SELECT index, sum(amount)::BIGINT AS amount FROM refunds WHERE batch = $batch GROUP BY index)
     SELECT r.index, r.issuer, r.operator, r.entry_station, r.exit_station, r.entered_at, r.exited_at, r.exit_day,
         r.fare, coalesce(back.amount, 0),
-        CASE WHEN coalesce(back.amount, 0) = r.fare THEN 'refunded'
+        CASE WHEN back.amount = r.fare THEN 'refunded'
             WHEN EXISTS (FROM answers a WHERE a.batch = $batch AND a.index = r.index) THEN 'upheld'
             WHEN EXISTS (FROM disputes d WHERE d.batch = $batch AND d.index = r.index) THEN 'open'
             ELSE 'none' END
@@ -330,7 +317,8 @@ def rides(cursor: DuckDBPyConnection, of: BatchRow) -> list[RideRow]:
 
 def ride(cursor: DuckDBPyConnection, of: BatchRow, index: int) -> RideRow:
     """One of them. Raises NoSuchPageError where there is none."""
-    row = cursor.execute(f"{_RIDE} AND r.index = $index", {"batch": of.number, "index": index}).fetchone()
+    query = f"{_RIDE} AND r.index = $index"
+    row = cursor.execute(query, {"batch": of.number, "index": index}).fetchone() if index < _ONE_PAGE else None
     if row is None:
         raise NoSuchPageError(f"expected a ride of the batch that settled, number {index} is none")
     return RideRow(*row)
@@ -398,12 +386,9 @@ def members(cursor: DuckDBPyConnection) -> dict[int, Member]:
     for name, arguments, time in _events(cursor, "CityRegistry"):
         if name == "CityAdmitted":
             found[arguments["city"]] = Member(arguments["city"], arguments["name"], time)
-        elif name in _STATUS:
-            found[arguments["city"]].status = _STATUS[name]
+        elif name in STATUS:
+            found[arguments["city"]].status = STATUS[name]
     return found
-
-
-_STATUS: Final = {"CitySuspended": "suspended", "CityReinstated": "active", "CityExited": "left"}
 
 
 def holdings(cursor: DuckDBPyConnection) -> dict[int, Holdings]:
@@ -448,33 +433,19 @@ _HOLDINGS: Final[dict[str, Callable[[Holdings, dict[str, Any]], None]]] = {
 
 def proposals(cursor: DuckDBPyConnection) -> list[Proposal]:
     """All votes, the newest first."""
-    found: dict[int, Proposal] = {}
-    for name, told, time in _events(cursor, "Consortium"):
-        if name == "Proposed":
-            found[told["id"]] = Proposal(told["id"], told["city"], told["target"], told["data"], time)
-            continue
-        one = found.get(told.get("id", 0))
-        if one is None:
-            continue
-        if name == "Approved":
-            one.votes.add(told["city"])
-        elif name == "ApprovalWithdrawn":
-            one.votes.discard(told["city"])
-        elif name == "Passed":
-            one.executable_from = told["executableFrom"]
-        elif name == "Executed":
-            one.executed_at = time
-    return sorted(found.values(), key=lambda one: -one.number)
+    registry = cursor.execute("SELECT value FROM meta WHERE key = 'registry'").fetchone()
+    return count_votes(_events(cursor, "CityRegistry", "Consortium"), registry[0] if registry else "")
 
 
-def _events(cursor: DuckDBPyConnection, contract: str) -> list[tuple[str, dict[str, Any], int]]:
+def _events(cursor: DuckDBPyConnection, *contracts: str) -> list[tuple[str, dict[str, Any], int]]:
     rows = cursor.execute(
         """
         SELECT e.name, e.arguments, b.time FROM events e JOIN blocks b ON b.number = e.block
-        WHERE e.contract = ? AND e.name NOT IN ('TicketRevoked', 'IssuerKeyAdded', 'SubmitterAdded', 'TariffPublished')
+        WHERE e.contract IN (SELECT unnest($contracts))
+            AND e.name NOT IN ('TicketRevoked', 'IssuerKeyAdded', 'SubmitterAdded', 'TariffPublished')
         ORDER BY e.block, e.place
         """,
-        [contract],
+        {"contracts": list(contracts)},
     ).fetchall()
     return [(name, json.loads(arguments), time) for name, arguments, time in rows]
 

@@ -51,8 +51,7 @@ class Renderer:
         self, request: Request, template: str, network: Network | None, status: int = 200, **values: Any
     ) -> Response:
         """One page in the language of its address."""
-        language = request.path_params.get("language", "en")
-        language = language if language in LANGUAGES else "en"
+        language = language_of(request)
         text = Text(language)
         other = next(one for one in LANGUAGES if one != language)
         rest = request.url.path.removeprefix(f"/{language}")
@@ -73,6 +72,12 @@ class Renderer:
             **values,
         )
         return HTMLResponse(body, status, {**HEADERS, "Cache-Control": "no-cache"})
+
+
+def language_of(request: Request) -> str:
+    """Of the address, also of one that leads nowhere; English where it says none."""
+    first = request.url.path.split("/")[1] if "/" in request.url.path else ""
+    return first if first in LANGUAGES else "en"
 
 
 def _yuan(fen: int) -> str:

@@ -1,6 +1,7 @@
 // Keeps an open page up to date: an event for each new block, then the same page again, of which only what differs is taken over.
 
 const status = document.querySelector("[role=status]");
+let told = status.dataset.state;
 let fetching = false;
 let again = false;
 
@@ -37,6 +38,8 @@ async function refresh() {
   fetching = true;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    // A page of a block that is no longer part of the chain: what it says isn't so.
+    if (answer.status === 404 && document.querySelector("main [data-live]")) location.reload();
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of document.querySelectorAll("[data-live]")) {
@@ -61,6 +64,7 @@ events.onmessage = ({ data }) => {
   say(state);
   const shown = document.querySelector("[data-head]");
   if (!shown && head) location.reload();
-  else if (shown && Number(shown.dataset.head) !== head) refresh();
+  else if (shown && (Number(shown.dataset.head) !== head || told !== state)) refresh();
+  told = state;
 };
 events.onerror = () => say("lost", "server");

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from interline.cities import CityFile, load_cities
 from ledger.cli import main
-from ledger.errors import BooksError, LedgerError
+from ledger.errors import BooksError, IndexFileError, LedgerError, NoClearinghouseError
 from ledger.index import query as index_query
 from ledger.index.store import Index
 from ledger.pages import app, live, query
@@ -112,8 +112,51 @@ class TestErrors:
         answer = client_of(index).get("/en/")
         assert (answer.status_code, "Nothing is indexed yet" in answer.text) == (503, True)
 
+    @pytest.mark.parametrize(("language", "words"), [("en", "Something went wrong"), ("zh", "服务器出错")])
+    def test_an_error_that_nobody_foresaw_is_said_in_the_readers_language(
+        self, index: Index, rows: IndexRows, monkeypatch: pytest.MonkeyPatch, language: str, words: str
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise RuntimeError("the disk at /srv/books is full")
+
+        monkeypatch.setattr(query, "batches", fail)
+        client = TestClient(make_app(index, Follower(index, None, []), []), raise_server_exceptions=False)
+        answer = client.get(f"/{language}/batches")
+        assert (answer.status_code, words in answer.text, "/srv" in answer.text) == (500, True, False)
+        assert "content-security-policy" in answer.headers
+
+    def test_an_address_that_leads_nowhere_is_answered_in_its_language(self, client: TestClient) -> None:
+        answer = client.get("/zh/nowhere")
+        assert (answer.status_code, "未找到" in answer.text) == (404, True)
+
+    def test_who_writes_is_told_that_pages_are_only_read(self, client: TestClient) -> None:
+        answer = client.post("/en/")
+        assert (answer.status_code, "only read" in answer.text) == (405, True)
+        assert "GET" in answer.headers["allow"]
+
+    def test_a_ride_number_beyond_all_numbers_is_none(self, client: TestClient, index: Index) -> None:
+        batch = query.latest_batches(index.cursor())[0].batch_id
+        assert client.get(f"/en/batches/{batch}/rides/{10**45}").status_code == 404
+
 
 class TestSafety:
+    def test_nobody_reads_the_nodes_address_in_what_keeps_it_from_answering(
+        self, index: Index, rows: IndexRows, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def sync(*_: object, **__: object) -> None:
+            raise LedgerError("expected the node's answer, came: Max retries exceeded with url: /v3/SECRET")
+
+        monkeypatch.setattr(live, "sync", sync)
+        monkeypatch.setattr(live, "INTERVAL", 0.01)
+        follower = Follower(index, lambda: object(), [])  # type: ignore[arg-type, return-value]
+        follower.start()
+        try:
+            assert _becomes(follower, State.LOST)
+            client = TestClient(make_app(index, follower, []))
+            assert not any("SECRET" in client.get(path).text for path in ("/healthz", "/en/", "/en/nowhere"))
+        finally:
+            follower.stop()
+
     def test_a_citys_name_is_text_and_no_markup(self, index: Index) -> None:
         IndexRows(index).admit(XUZHOU, "<script>alert(1)</script>")
         page = client_of(index, []).get("/en/").text
@@ -146,6 +189,8 @@ class TestTheFollower:
         [
             (LedgerError("expected the node's answer"), State.LOST),
             (BooksError("expected a balance above 0"), State.WRONG),
+            (IndexFileError("expected an index of clearinghouse 0x01, it is of 0x02"), State.UNFIT),
+            (NoClearinghouseError("there is no contract"), State.UNFIT),
             (RuntimeError("no space left on the disk"), State.BROKEN),
         ],
     )
@@ -192,6 +237,31 @@ class TestStatements:
         assert "serial" not in client.get(f"{address}&form=json").text
         with zipfile.ZipFile(io.BytesIO(client.get(f"{address}&form=csv").content)) as tables:
             assert not any(b"serial" in tables.read(name) for name in tables.namelist())
+
+
+def test_what_does_not_add_up_is_named_on_every_page(
+    index: Index, rows: IndexRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sync(*_: object, **__: object) -> None:
+        raise BooksError("batch 0xabcd, ride 7: expected a signature of 3100")
+
+    monkeypatch.setattr(live, "sync", sync)
+    monkeypatch.setattr(live, "INTERVAL", 0.01)
+    follower = Follower(index, lambda: object(), [])  # type: ignore[arg-type, return-value]
+    follower.start()
+    try:
+        assert _becomes(follower, State.WRONG)
+        client = TestClient(make_app(index, follower, []))
+        for path in ("/en/", "/zh/batches", "/en/votes", f"/en/cities/{SHANGHAI}", "/healthz"):
+            assert "batch 0xabcd, ride 7" in client.get(path).text
+    finally:
+        follower.stop()
+
+
+def test_a_free_ride_was_not_refunded(rows: IndexRows, index: Index) -> None:
+    rows.settle(HANGZHOU, [(SHANGHAI, 0)], at=moment("2019-12-02 10:00"))
+    newest = query.latest_batches(index.cursor())[0]
+    assert query.ride(index.cursor(), newest, 0).dispute == "none"
 
 
 def test_a_dispute_hangs_on_what_was_not_refunded(client: TestClient, rows: IndexRows, index: Index) -> None:
