@@ -12,7 +12,9 @@ from typing import Final
 from interline.cities import CityFile
 from interline.errors import InterlineError
 from interline.tariff import Station, load_tariff
+from ledger.books import Books
 from ledger.head import Head
+from ledger.index import query as index_query
 from ledger.index.store import Index
 from ledger.pages import query
 from ledger.pages.live import Follower
@@ -25,6 +27,22 @@ SHADES: Final = 5
 """Of the matrix: more is darker."""
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a city has now, fen."""
+
+    balance: int = 0
+    due: int = 0
+    """Arrears that others owe it."""
+    owed: int = 0
+    """Arrears that it owes, not negative."""
+
+    @property
+    def position(self) -> int:
+        """As position() of the contract."""
+        return self.balance + self.due - self.owed
+
+
 @dataclass(frozen=True)
 class CityFigures:
     """What a city's page says besides: its days as an operator, its batches, transfers and corrections."""
@@ -32,7 +50,6 @@ class CityFigures:
     days: list[query.Day]
     batches: list[query.BatchRow]
     transfers: list[query.Transfer]
-    corrected: Mapping[int, tuple[int, int]]
     corrections: list[query.CityCorrection]
 
 
@@ -41,18 +58,50 @@ class Network:
     """What the overview says, as of one block: asked once for each block, and kept."""
 
     head: Head
-    accounts: Mapping[int, query.Account]
-    arrears: Mapping[tuple[int, int], int]
-    fares: Mapping[tuple[int, int], tuple[int, int]]
+    books: Books
     days: list[query.Day]
     members: Mapping[int, query.Member]
     proposals: list[Proposal]
     disputes: list[query.OpenDispute]
     batches: list[query.BatchRow]
-    deposits: int
-    withdrawals: int
     by_city: dict[int, CityFigures] = field(default_factory=dict)
     """Those that were asked for."""
+
+    @cached_property
+    def accounts(self) -> Mapping[int, Account]:
+        """Each member's, by its code."""
+        books = self.books
+        return {
+            code: Account(books.balances.get(code, 0), books.arrears_due(code), books.arrears_of(code))
+            for code in self.members
+        }
+
+    @cached_property
+    def arrears(self) -> Mapping[tuple[int, int], int]:
+        """What is owed now, fen, by (debtor, creditor)."""
+        return {pair: amount for pair, amount in sorted(self.books.arrears.items()) if amount}
+
+    @cached_property
+    def fares(self) -> Mapping[tuple[int, int], tuple[int, int]]:
+        """(rides, fares in fen) that settled, by (issuer, operator)."""
+        return {pair: (one.rides, one.fares) for pair, one in self.books.pairs.items()}
+
+    def corrected(self, city: int) -> Mapping[int, tuple[int, int]]:
+        """(refunds, dispute fees) with each other city, by its code; fen, above 0 in the city's favour."""
+        return {
+            other: (owed.refunded - earned.refunded, earned.fees - owed.fees)
+            for other, earned, owed in self.books.partners(city)
+        }
+
+    @property
+    def deposits(self) -> int:
+        """All that came in, fen."""
+        return sum(self.books.deposits.values())
+
+    @property
+    def withdrawals(self) -> int:
+        """All that went out, fen."""
+        return sum(self.books.withdrawals.values())
 
     @property
     def rides(self) -> int:
@@ -67,7 +116,7 @@ class Network:
     @property
     def held(self) -> int:
         """All balances together, fen."""
-        return sum(one.balance for one in self.accounts.values())
+        return self.books.held
 
     @property
     def adds_up(self) -> bool:
@@ -106,15 +155,12 @@ class Pages:
                 try:
                     self._network = Network(
                         head,
-                        query.accounts(cursor),
-                        query.arrears(cursor),
-                        query.fares(cursor),
+                        index_query.books(cursor),
                         query.days(cursor),
                         query.members(cursor),
                         query.proposals(cursor),
                         query.open_disputes(cursor),
                         query.latest_batches(cursor),
-                        *query.transferred(cursor),
                     )
                 finally:
                     cursor.rollback()
@@ -128,7 +174,6 @@ class Pages:
                 query.days(cursor, code),
                 query.latest_batches(cursor, code),
                 query.transfers(cursor, code),
-                query.corrected(cursor, code),
                 query.city_corrections(cursor, code),
             )
         return network.by_city[code]

@@ -19,22 +19,6 @@ _ONE_PAGE: Final = 1_000
 """The most rides that a batch has: protocol section 5."""
 
 
-@dataclass(slots=True)
-class Account:
-    """What a city has now, fen."""
-
-    balance: int = 0
-    due: int = 0
-    """Arrears that others owe it."""
-    owed: int = 0
-    """Arrears that it owes, not negative."""
-
-    @property
-    def position(self) -> int:
-        """As position() of the contract."""
-        return self.balance + self.due - self.owed
-
-
 @dataclass(frozen=True, slots=True)
 class Day:
     """An operating day's rides: how many ended on it, and their fares, fen."""
@@ -159,45 +143,6 @@ class Member:
     status: str = "active"
 
 
-def accounts(cursor: DuckDBPyConnection) -> dict[int, Account]:
-    """Each city's, by its code."""
-    rows = cursor.execute(
-        """
-        SELECT city, account, sum(amount)::BIGINT FROM postings
-        WHERE account IN ('funds', 'due', 'owed') GROUP BY city, account
-        """
-    ).fetchall()
-    found: dict[int, Account] = {}
-    for city, account, amount in rows:
-        one = found.setdefault(city, Account())
-        if account == "funds":
-            one.balance = amount
-        elif account == "due":
-            one.due = amount
-        else:
-            one.owed = -amount
-    return found
-
-
-def arrears(cursor: DuckDBPyConnection) -> dict[tuple[int, int], int]:
-    """What is owed now, fen, by (debtor, creditor)."""
-    rows = cursor.execute(
-        """
-        SELECT city, other, -sum(amount)::BIGINT FROM postings WHERE account = 'owed'
-        GROUP BY city, other HAVING sum(amount) <> 0 ORDER BY city, other
-        """
-    ).fetchall()
-    return {(debtor, creditor): amount for debtor, creditor, amount in rows}
-
-
-def fares(cursor: DuckDBPyConnection) -> dict[tuple[int, int], tuple[int, int]]:
-    """(rides, fares in fen) that settled, by (issuer, operator)."""
-    rows = cursor.execute(
-        "SELECT issuer, operator, sum(rides)::BIGINT, sum(fares)::BIGINT FROM pairs GROUP BY issuer, operator"
-    ).fetchall()
-    return {(issuer, operator): (rides, amount) for issuer, operator, rides, amount in rows}
-
-
 def days(cursor: DuckDBPyConnection, city: int | None = None) -> list[Day]:
     """Rides by the operating day of their exit; those that a city carried, if one is given."""
     rows = cursor.execute(
@@ -215,36 +160,6 @@ _BATCH: Final = """
         id
     FROM batches
 """
-
-
-def transferred(cursor: DuckDBPyConnection) -> tuple[int, int]:
-    """(deposits, withdrawals) of all cities, fen."""
-    row = cursor.execute(
-        """
-        SELECT coalesce(sum(amount) FILTER (kind = 'deposit'), 0)::BIGINT,
-            coalesce(sum(amount) FILTER (kind = 'withdrawal'), 0)::BIGINT
-        FROM transfers
-        """
-    ).fetchone()
-    assert row is not None
-    return int(row[0]), int(row[1])
-
-
-def corrected(cursor: DuckDBPyConnection, city: int) -> dict[int, tuple[int, int]]:
-    """(refunds, dispute fees) between a city and each other one, by its code; fen, above 0 in the city's favour."""
-    rows = cursor.execute(
-        """
-        SELECT CASE WHEN issuer = $city THEN operator ELSE issuer END AS other,
-            sum(CASE WHEN issuer = $city THEN refund ELSE -refund END)::BIGINT,
-            sum(CASE WHEN issuer = $city THEN -fee ELSE fee END)::BIGINT
-        FROM (
-            SELECT issuer, operator, amount AS refund, 0 AS fee FROM refunds
-            UNION ALL SELECT issuer, operator, 0, fee FROM answers
-        ) WHERE issuer = $city OR operator = $city GROUP BY other ORDER BY other
-        """,
-        {"city": city},
-    ).fetchall()
-    return {other: (refunds, fees) for other, refunds, fees in rows}
 
 
 def city_corrections(cursor: DuckDBPyConnection, city: int) -> list[CityCorrection]:
