@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.34;
+pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {ClearinghouseChecks} from "./ClearinghouseChecks.sol";
 import {Refunds} from "./Refunds.sol";
 import {ICityRegistry} from "./interfaces/ICityRegistry.sol";
 import {IClearinghouse} from "./interfaces/IClearinghouse.sol";
 import {IRefunds} from "./interfaces/IRefunds.sol";
+import {BatchCodec} from "./libraries/BatchCodec.sol";
 import {ProtocolHashes} from "./libraries/ProtocolHashes.sol";
 import {RideLoop} from "./libraries/RideLoop.sol";
 import {RideRules} from "./libraries/RideRules.sol";
@@ -22,14 +25,12 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     using SafeCast for uint256;
     using SerialBitmap for SerialBitmap.Bitmap;
 
-    /// @notice How long a city's reserve stays after it left, seconds.
-    uint256 public constant RESERVE_AFTER_EXIT = 45 days;
     /// @notice How long an emergency stop lasts if it isn't lifted, and how long late rides may be sent after it, seconds.
     uint256 public constant STOP_LENGTH = 3 days;
     /// @notice How long settlement can't be stopped again after a stop, seconds.
     uint256 public constant STOP_PAUSE = 27 days;
-    /// @notice How far ahead a successor is named, seconds.
-    uint256 public constant CLOSING_NOTICE = 30 days;
+    /// @notice How long fares above a city's daily limit wait after their day, beyond the time for an answer to a dispute, seconds.
+    uint256 public constant WITHHOLDING = 4 days;
 
     /// @inheritdoc IClearinghouse
     ICityRegistry public immutable registry;
@@ -41,15 +42,20 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     IClearinghouse public immutable predecessor;
     /// @inheritdoc IClearinghouse
     IRefunds public immutable refunds;
+    ClearinghouseChecks private immutable _checks;
     /// @dev The registry's, read once.
     address private immutable _consortium;
 
     /// @dev Two storage words; the first is all that settling writes where no arrears arise.
     struct Account {
-        uint128 balance;
-        uint128 arrearsOwed;
-        uint128 arrearsDue;
-        uint128 reserve;
+        uint80 balance;
+        uint80 arrearsOwed;
+        uint40 dailyLimit; // 0 for none
+        uint40 takenToday; // on `day`, while there is a limit
+        uint16 day; // UTC, since 1970
+        uint80 arrearsDue;
+        uint80 withheldOwed; // of arrearsOwed
+        uint80 reserve;
     }
 
     /// @dev One storage word.
@@ -61,32 +67,27 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @dev One storage word: all that settling asks for.
     struct Terms {
-        uint24 maxFare;
+        uint24 maxFare; // the first three are of _parameters[1]
         uint24 grace;
         uint32 submissionWindow;
         uint40 stoppedFrom;
         uint40 stoppedUntil;
         uint40 closesAt;
-        uint40 pendingFrom; // when _pending holds; 0 if nothing is pending
-    }
-
-    /// @dev One storage word: all that disputing asks for.
-    struct DisputeTerms {
-        uint24 disputeTime;
-        uint24 answerTime;
-        uint16 disputeFee;
-        uint40 closedBefore; // settlements before it could once not be disputed any more
+        uint40 changedAt; // rides that ended before it are judged by _parameters[0], later ones by [1]
     }
 
     Terms private _terms;
-    DisputeTerms private _disputeTerms;
-    Parameters private _pending;
+    Parameters[2] private _parameters;
     uint128 private _held;
     mapping(uint16 city => Account) private _accounts;
     SerialBitmap.Bitmap private _settledSerials;
+    /// @dev What was withheld on each day; more than is still withheld, where corrections were set off against it.
+    mapping(uint16 debtor => mapping(uint16 creditor => mapping(uint256 day => uint256))) private _withheldOn;
 
     /// @inheritdoc IClearinghouse
     mapping(uint16 debtor => mapping(uint16 creditor => uint256)) public arrears;
+    /// @inheritdoc IClearinghouse
+    mapping(uint16 debtor => mapping(uint16 creditor => uint256)) public withheld;
     /// @inheritdoc IClearinghouse
     mapping(bytes32 batchId => SettledBatch) public batches;
     /// @inheritdoc IClearinghouse
@@ -105,14 +106,20 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         IERC20 token_,
         IClearinghouse predecessor_
     ) EIP712(ProtocolHashes.NAME, ProtocolHashes.VERSION) {
+        uint8 decimals = IERC20Metadata(address(token_)).decimals();
+        if (decimals != 2) revert WrongDecimals(decimals);
         registry = registry_;
         token = token_;
         predecessor = predecessor_;
         deployedAt = block.number;
         _consortium = registry_.consortium();
         refunds = new Refunds(this, registry_);
+        _checks = new ClearinghouseChecks(this);
         Parameters memory first = Parameters(20_000, 24 hours, 30 days, 30 days, 10 days, 500);
-        _apply(address(predecessor_) == address(0) ? first : predecessor_.parameters(), block.timestamp);
+        if (address(predecessor_) != address(0)) first = predecessor_.parameters();
+        _parameters[0] = first;
+        _apply(first, 0);
+        emit ParametersSet(first, block.timestamp);
     }
 
     // ---------------------------------------------------------------- settling rides
@@ -124,8 +131,9 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     ) external returns (bytes32 batchId, uint256 settled, uint256 rejected) {
         (RideLoop.Run memory run, RideRules.Terms memory terms) = RideLoop.open(batch, _domainSeparatorV4());
         batchId = run.batchId;
-        uint16 operator = uint16(run.operator);
-        _batchTerms(terms, operator, batchId, signature);
+        uint16 operator = uint16(run.operator); // two bytes of the batch
+        _operatorTerms(terms, operator, batchId, signature);
+        _timeTerms(terms);
         if (batches[batchId].operator != 0) revert BatchAlreadySettled(batchId);
 
         uint256 fares;
@@ -140,13 +148,24 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     /// @inheritdoc IClearinghouse
     function payArrears(uint16 debtor, uint16 creditor) external returns (uint256 paid) {
         Account storage payer = _accounts[debtor];
-        paid = Math.min(arrears[debtor][creditor], payer.balance);
+        paid = Math.min(arrears[debtor][creditor] - withheld[debtor][creditor], payer.balance);
         if (paid == 0) return 0;
 
         _clearArrears(debtor, creditor, paid);
-        payer.balance -= uint128(paid);
-        _accounts[creditor].balance += uint128(paid);
+        _move(payer, creditor, paid);
         emit ArrearsPaid(debtor, creditor, paid);
+    }
+
+    /// @inheritdoc IClearinghouse
+    function releaseWithheld(uint16 debtor, uint16 creditor, uint256 day) external returns (uint256 released) {
+        uint256 from = (day + 1) * 1 days + _parametersAt(block.timestamp).answerTime + WITHHOLDING;
+        if (block.timestamp < from && msg.sender != registry.spendingTreasury(debtor)) revert StillWithheld(from);
+        released = Math.min(_withheldOn[debtor][creditor][day], withheld[debtor][creditor]);
+        if (released == 0) return 0;
+
+        _withheldOn[debtor][creditor][day] = 0;
+        _endWithholding(debtor, creditor, released);
+        emit WithheldReleased(debtor, creditor, day, released);
     }
 
     /// @inheritdoc IClearinghouse
@@ -155,13 +174,14 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         paid = Math.min(amount, arrears[creditor][debtor]);
         if (paid != 0) {
             _clearArrears(creditor, debtor, paid);
+            uint256 above = Math.saturatingSub(withheld[creditor][debtor], arrears[creditor][debtor]);
+            if (above != 0) _endWithholding(creditor, debtor, above);
             emit ArrearsPaid(creditor, debtor, paid);
         }
 
         Account storage payer = _accounts[debtor];
-        uint256 fromBalance = payer.arrearsOwed == 0 ? Math.min(amount - paid, payer.balance) : 0;
-        payer.balance -= uint128(fromBalance);
-        _accounts[creditor].balance += uint128(fromBalance);
+        uint256 fromBalance = _owesNothingDue(payer) ? Math.min(amount - paid, payer.balance) : 0;
+        _move(payer, creditor, fromBalance);
         paid += fromBalance;
         if (paid < amount) _addArrears(debtor, creditor, amount - paid);
     }
@@ -173,8 +193,9 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         _requireMember(city);
         if (amount == 0) revert ZeroAmount();
 
-        _accounts[city].balance += amount.toUint128();
-        _held += amount.toUint128();
+        uint80 fen = amount.toUint80();
+        _accounts[city].balance += fen;
+        _held += fen;
         emit Deposited(city, msg.sender, amount, bankReference);
         token.safeTransferFrom(msg.sender, address(this), amount);
         _requireTokens();
@@ -182,18 +203,28 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @inheritdoc IClearinghouse
     function withdraw(uint16 city, uint256 amount, bytes32 bankReference) external {
-        (, , , address treasury, , ) = registry.city(city);
-        if (msg.sender != treasury) revert NotTreasury(city, msg.sender);
-        if (registry.isFrozen(city)) revert TreasuryFrozen(city);
+        if (msg.sender != registry.spendingTreasury(city)) {
+            if (registry.isFrozen(city)) revert TreasuryFrozen(city);
+            revert NotTreasury(city, msg.sender);
+        }
         if (amount == 0) revert ZeroAmount();
         uint256 most = withdrawable(city);
         if (amount > most) revert InsufficientFunds(city, most, amount);
 
-        _accounts[city].balance -= amount.toUint128();
-        _held -= amount.toUint128();
-        emit Withdrawn(city, treasury, amount, bankReference);
-        token.safeTransfer(treasury, amount);
+        _accounts[city].balance -= uint80(amount); // at most the balance, which is part of what is held
+        _held -= uint128(amount);
+        emit Withdrawn(city, msg.sender, amount, bankReference);
+        token.safeTransfer(msg.sender, amount);
         _requireTokens();
+    }
+
+    /// @inheritdoc IClearinghouse
+    function setDailyLimit(uint16 city, uint256 limit) external {
+        if (msg.sender != registry.spendingTreasury(city)) revert NotTreasury(city, msg.sender);
+        Account storage account = _accounts[city];
+        if (account.dailyLimit == 0) account.takenToday = 0;
+        account.dailyLimit = limit.toUint40();
+        emit DailyLimitSet(city, limit);
     }
 
     // ---------------------------------------------------------------- by vote
@@ -201,25 +232,22 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     /// @inheritdoc IClearinghouse
     function setReserve(uint16 city, uint256 amount) external onlyConsortium {
         _requireMember(city);
-        _accounts[city].reserve = amount.toUint128();
+        _accounts[city].reserve = amount.toUint80();
         emit ReserveSet(city, amount);
     }
 
     /// @inheritdoc IClearinghouse
     function setParameters(Parameters calldata to) external onlyConsortium {
-        _requireWithin(to.maxFare, 100, 100_000);
-        _requireWithin(to.grace, 1 hours, 7 days);
-        _requireWithin(to.submissionWindow, 2 days, 365 days);
-        _requireWithin(to.disputeTime, 7 days, 90 days);
-        _requireWithin(to.answerTime, 3 days, 30 days);
-        _requireWithin(to.disputeFee, 0, 5_000);
-
-        _promoteDue();
-        Parameters memory present = parameters();
-        if (_onlyLengthens(present, to)) return _apply(to, block.timestamp);
-        uint256 validFrom = block.timestamp + present.submissionWindow + 2 * STOP_LENGTH + present.disputeTime;
-        _pending = to;
-        _terms.pendingFrom = validFrom.toUint40();
+        _checks.requireWithinBounds(to);
+        uint256 changedAt = _terms.changedAt;
+        if (block.timestamp >= changedAt) {
+            Parameters storage past = _parameters[0];
+            uint256 earliest = changedAt + past.submissionWindow + 2 * STOP_LENGTH + past.disputeTime;
+            if (changedAt != 0 && block.timestamp < earliest) revert ParametersTooSoon(earliest);
+            _parameters[0] = _parameters[1];
+        }
+        uint256 validFrom = block.timestamp + _parameters[0].grace;
+        _apply(to, uint40(validFrom));
         emit ParametersSet(to, validFrom);
     }
 
@@ -243,13 +271,21 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @inheritdoc IClearinghouse
     function nameSuccessor(IClearinghouse successor_, uint256 closesAt_) external onlyConsortium {
-        if (address(successor) != address(0)) revert SuccessorAlreadyNamed(address(successor));
-        if (!_takesOver(successor_)) revert NotASuccessor(address(successor_));
-        uint256 earliest = block.timestamp + CLOSING_NOTICE;
-        if (closesAt_ < earliest) revert ClosesTooSoon(closesAt_, earliest);
+        _requireNotClosed();
+        _checks.requireTakesOver(address(successor_), closesAt_);
         successor = successor_;
-        _terms.closesAt = closesAt_.toUint40();
+        _terms.closesAt = uint40(closesAt_); // the checks see to that
         emit SuccessorNamed(address(successor_), closesAt_);
+    }
+
+    /// @inheritdoc IClearinghouse
+    function cancelSuccessor() external onlyConsortium {
+        address named = address(successor);
+        if (named == address(0)) revert NoSuccessor();
+        _requireNotClosed();
+        successor = IClearinghouse(address(0));
+        _terms.closesAt = 0;
+        emit SuccessorCancelled(named);
     }
 
     // ---------------------------------------------------------------- what there is to read
@@ -269,8 +305,14 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     /// @inheritdoc IClearinghouse
     function reserve(uint16 city) public view returns (uint256) {
         uint256 exitedAt = registry.exitedAt(city);
-        if (exitedAt != 0 && block.timestamp > exitedAt + RESERVE_AFTER_EXIT) return 0;
+        if (exitedAt != 0 && block.timestamp > exitedAt + _checks.longestClaim()) return 0;
         return _accounts[city].reserve;
+    }
+
+    /// @inheritdoc IClearinghouse
+    function dailyLimit(uint16 city) external view returns (uint256 limit, uint256 taken) {
+        Account storage account = _accounts[city];
+        return (account.dailyLimit, account.day == _today() ? account.takenToday : 0);
     }
 
     /// @inheritdoc IClearinghouse
@@ -286,10 +328,8 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     /// @inheritdoc IClearinghouse
     function position(uint16 city) external view returns (int256) {
         Account storage account = _accounts[city];
-        return
-            int256(uint256(account.balance)) +
-            int256(uint256(account.arrearsDue)) -
-            int256(uint256(account.arrearsOwed));
+        // Each is below 2^81.
+        return int256(uint256(account.balance) + account.arrearsDue) - int256(uint256(account.arrearsOwed));
     }
 
     /// @inheritdoc IClearinghouse
@@ -304,56 +344,48 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @inheritdoc IClearinghouse
     function maxFare() external view returns (uint256) {
-        return parameters().maxFare;
+        return _parametersAt(block.timestamp).maxFare;
     }
 
     /// @inheritdoc IClearinghouse
     function grace() external view returns (uint256) {
-        return parameters().grace;
+        return _parametersAt(block.timestamp).grace;
     }
 
     /// @inheritdoc IClearinghouse
     function submissionWindow() external view returns (uint256) {
-        return parameters().submissionWindow;
+        return _parametersAt(block.timestamp).submissionWindow;
     }
 
     /// @inheritdoc IClearinghouse
     function disputeTime() external view returns (uint256) {
-        return parameters().disputeTime;
+        return _parametersAt(block.timestamp).disputeTime;
     }
 
     /// @inheritdoc IClearinghouse
     function answerTime() external view returns (uint256) {
-        return parameters().answerTime;
+        return _parametersAt(block.timestamp).answerTime;
     }
 
     /// @inheritdoc IClearinghouse
     function disputeFee() external view returns (uint256) {
-        return parameters().disputeFee;
+        return _parametersAt(block.timestamp).disputeFee;
     }
 
     /// @inheritdoc IClearinghouse
-    function parameters() public view returns (Parameters memory) {
-        Terms memory t = _terms;
-        if (_isDue(t)) return _pending;
-        DisputeTerms memory d = _disputeTerms;
-        return Parameters(t.maxFare, t.grace, t.submissionWindow, d.disputeTime, d.answerTime, d.disputeFee);
+    function parameters() external view returns (Parameters memory) {
+        return _parametersAt(block.timestamp);
+    }
+
+    /// @inheritdoc IClearinghouse
+    function parametersAt(uint256 exitedAt) external view returns (Parameters memory) {
+        return _parametersAt(exitedAt);
     }
 
     /// @inheritdoc IClearinghouse
     function pendingParameters() external view returns (Parameters memory pending, uint256 validFrom) {
-        Terms memory t = _terms;
-        if (t.pendingFrom == 0 || _isDue(t)) return (pending, 0);
-        return (_pending, t.pendingFrom);
-    }
-
-    /// @inheritdoc IClearinghouse
-    function disputableFrom() external view returns (uint256) {
-        Terms memory t = _terms;
-        DisputeTerms memory d = _disputeTerms;
-        if (!_isDue(t)) return Math.max(d.closedBefore, block.timestamp - d.disputeTime);
-        uint256 closedBefore = Math.max(d.closedBefore, t.pendingFrom - d.disputeTime);
-        return Math.max(closedBefore, block.timestamp - _pending.disputeTime);
+        if (block.timestamp >= _terms.changedAt) return (pending, 0);
+        return (_parameters[1], _terms.changedAt);
     }
 
     /// @inheritdoc IClearinghouse
@@ -368,28 +400,42 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     // ---------------------------------------------------------------- internals of settling
 
-    /// @dev Makes sure that a submitter of the operator signed, and gives the terms that hold for all of its rides.
-    function _batchTerms(
+    /// @dev Makes sure that a submitter of the operator signed, and gives what there is about the operator.
+    function _operatorTerms(
         RideRules.Terms memory terms,
         uint16 operator,
         bytes32 batchId,
         bytes calldata signature
-    ) private {
+    ) private view {
         if (signature.length != 64) revert InvalidSignatureLength(signature.length);
         address signer = ProtocolHashes.signerOf(_hashTypedDataV4(ProtocolHashes.batch(operator, batchId)), signature);
-        (bool submits, ICityRegistry.Status status, uint40 suspendedAt) = registry.operatorTerms(operator, signer);
+        (bool submits, ICityRegistry.Status status, uint40 suspendedAt, uint40 reinstatedAt) = registry.operatorTerms(
+            operator,
+            signer
+        );
         if (status == ICityRegistry.Status.None) revert OperatorNotMember(operator);
         if (!submits) revert NotSubmitter(operator, signer);
+        terms.operator = operator;
+        terms.operatorStoppedAt = _stoppedAt(status, suspendedAt);
+        terms.operatorReinstatedAt = reinstatedAt;
+        terms.registry = uint160(address(registry));
+    }
 
-        Terms memory p = _promoteDue();
+    /// @dev Makes sure that settlement isn't stopped, and gives what the block's time says of rides.
+    function _timeTerms(RideRules.Terms memory terms) private view {
+        Terms memory p = _terms;
         if (block.timestamp < p.stoppedUntil) revert SettlementIsStopped(p.stoppedUntil);
-        terms.maxFare = p.maxFare;
-        terms.grace = p.grace;
-        terms.keysEnd = p.closesAt == 0 ? type(uint40).max : p.closesAt;
         bool late = p.stoppedUntil != 0 && block.timestamp <= p.stoppedUntil + STOP_LENGTH;
-        terms.exitFrom = Math.saturatingSub(late ? p.stoppedFrom : block.timestamp, p.submissionWindow);
+        uint256 sentBy = late ? p.stoppedFrom : block.timestamp;
+        (terms.maxFare, terms.grace) = (p.maxFare, p.grace);
+        terms.exitFrom = Math.saturatingSub(sentBy, p.submissionWindow);
         terms.latestExit = block.timestamp + RideRules.CLOCK_TOLERANCE;
-        terms.operatorUntil = _activeUntil(status, suspendedAt, p.grace);
+        terms.keysEnd = p.closesAt == 0 ? RideRules.NEVER : p.closesAt;
+        terms.changedAt = p.changedAt;
+        if (p.changedAt == 0) return;
+        Parameters storage before = _parameters[0];
+        (terms.maxFareBefore, terms.graceBefore) = (before.maxFare, before.grace);
+        terms.exitFromBefore = Math.saturatingSub(sentBy, before.submissionWindow);
     }
 
     /// @dev Settles group by group, and posts each issuer's fares once its last key's group is done.
@@ -403,7 +449,7 @@ contract Clearinghouse is IClearinghouse, EIP712 {
             uint256 pairFares;
             do {
                 run.nextGroup();
-                _groupTerms(terms, uint16(run.issuer), uint8(run.keyId));
+                _groupTerms(terms, run);
                 (uint256 groupRides, uint256 groupFares) = run.settleGroup(terms, _settledSerials);
                 unchecked {
                     pairRides += groupRides; // 1,000 rides of 100,000 fen at most
@@ -416,47 +462,60 @@ contract Clearinghouse is IClearinghouse, EIP712 {
                 fares += pairFares;
             }
         }
-        if (paid != 0) _accounts[uint16(run.operator)].balance += paid.toUint128();
+        if (paid != 0) _accounts[uint16(run.operator)].balance += uint80(paid); // of 1,000 rides at most
     }
 
     /// @dev Completes the terms with those of a group's issuer and key.
-    function _groupTerms(RideRules.Terms memory terms, uint16 issuer, uint8 keyId) private view {
-        (address key, uint40 validFrom, uint40 validUntil, ICityRegistry.Status status, uint40 suspendedAt) = registry
-            .issuerTerms(issuer, keyId);
+    function _groupTerms(RideRules.Terms memory terms, RideLoop.Run memory run) private view {
+        (
+            address key,
+            uint40 validFrom,
+            uint40 validUntil,
+            ICityRegistry.Status status,
+            uint40 suspendedAt,
+            uint40 reinstatedAt
+        ) = registry.issuerTerms(uint16(run.issuer), uint8(run.keyId)); // two bytes and one of the batch
         terms.key = key == address(0) ? RideRules.NO_KEY : uint256(uint160(key));
         terms.keyFrom = validFrom;
-        terms.keyUntil = Math.min(validUntil, terms.keysEnd) + terms.grace;
-        terms.issuerUntil = _activeUntil(status, suspendedAt, terms.grace);
-        RideRules.deriveRanges(terms);
+        terms.keyEnd = Math.min(validUntil, terms.keysEnd);
+        terms.issuer = run.issuer;
+        terms.issuerStoppedAt = _stoppedAt(status, suspendedAt);
+        terms.issuerReinstatedAt = reinstatedAt;
+        RideRules.deriveRanges(terms, BatchCodec.exitedAt(run.cursor));
     }
 
-    /// @dev Pays an issuer's fares from its balance as far as it reaches and records the rest as arrears; the operator is
-    /// credited with what all issuers paid at the end of the batch.
+    /// @dev Pays an issuer's fares from its balance as far as that and its daily limit reach. What the balance can't pay is recorded
+    /// as arrears, what is above the limit is withheld; the operator is credited with what all issuers paid at the end of the batch.
     function _post(RideLoop.Run memory run, uint256 rides, uint256 fares) private returns (uint256 paid) {
-        uint16 issuer = uint16(run.issuer);
+        uint16 issuer = uint16(run.issuer); // two bytes of the batch, as the operator
         uint16 operator = uint16(run.operator);
         Account storage payer = _accounts[issuer];
-        paid = payer.arrearsOwed == 0 ? Math.min(fares, payer.balance) : 0;
-        payer.balance -= uint128(paid);
-        if (paid < fares) {
-            _addArrears(issuer, operator, fares - paid);
-        }
+        uint256 within = payer.dailyLimit == 0 ? fares : _take(payer, fares);
+        paid = _owesNothingDue(payer) ? Math.min(within, payer.balance) : 0;
+        payer.balance -= uint80(paid); // at most the balance
+        if (paid < fares) _addArrears(issuer, operator, fares - paid);
+        if (within < fares) _withhold(issuer, operator, fares - within);
         emit PairSettled(run.batchId, issuer, operator, rides, fares, paid);
     }
 
-    /// @dev Until when, not included, a city's rides may have been: for ever, or `grace` after it was suspended or left.
-    function _activeUntil(
-        ICityRegistry.Status status,
-        uint256 suspendedAt,
-        uint256 grace_
-    ) private pure returns (uint256) {
-        return status == ICityRegistry.Status.Active ? type(uint256).max : suspendedAt + grace_;
+    /// @dev Counts fares against a city's daily limit, as far as there is room in it.
+    function _take(Account storage payer, uint256 fares) private returns (uint256 within) {
+        uint16 today = _today();
+        uint256 taken = payer.day == today ? payer.takenToday : 0;
+        within = Math.min(fares, Math.saturatingSub(payer.dailyLimit, taken));
+        payer.takenToday = uint40(taken + within); // at most the greater of two limits
+        payer.day = today;
+    }
+
+    /// @dev Since when, if at all, a city is suspended or out.
+    function _stoppedAt(ICityRegistry.Status status, uint256 suspendedAt) private pure returns (uint256) {
+        return status == ICityRegistry.Status.Active ? RideRules.NEVER : suspendedAt;
     }
 
     // ---------------------------------------------------------------- internals
 
     function _requireMember(uint16 city) private view {
-        (, ICityRegistry.Status status, , , , ) = registry.city(city);
+        (ICityRegistry.Status status, , , ) = registry.voterOf(city);
         if (status == ICityRegistry.Status.None) revert NotMember(city);
     }
 
@@ -466,66 +525,61 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         if (tokens < _held) revert TokensShort(_held, tokens);
     }
 
+    /// @dev Moves a part of a city's balance to another city.
+    function _move(Account storage payer, uint16 to, uint256 amount) private {
+        payer.balance -= uint80(amount); // at most the balance
+        _accounts[to].balance += uint80(amount);
+    }
+
+    /// @dev Whether a city has no arrears but what is withheld.
+    function _owesNothingDue(Account storage account) private view returns (bool) {
+        return account.arrearsOwed == 0 || account.arrearsOwed == account.withheldOwed;
+    }
+
     function _addArrears(uint16 debtor, uint16 creditor, uint256 amount) private {
         arrears[debtor][creditor] += amount;
-        _accounts[debtor].arrearsOwed += amount.toUint128();
-        _accounts[creditor].arrearsDue += amount.toUint128();
+        _accounts[debtor].arrearsOwed += uint80(amount); // of fares or of a correction, so of 1,000 rides at most
+        _accounts[creditor].arrearsDue += uint80(amount);
     }
 
     function _clearArrears(uint16 debtor, uint16 creditor, uint256 amount) private {
         arrears[debtor][creditor] -= amount;
-        _accounts[debtor].arrearsOwed -= amount.toUint128();
-        _accounts[creditor].arrearsDue -= amount.toUint128();
+        _accounts[debtor].arrearsOwed -= uint80(amount); // at most what is there
+        _accounts[creditor].arrearsDue -= uint80(amount);
     }
 
-    /// @dev Whether parameters that were to hold later hold by now.
-    function _isDue(Terms memory terms) private view returns (bool) {
-        return terms.pendingFrom != 0 && block.timestamp >= terms.pendingFrom;
+    /// @dev Keeps arrears above the daily limit from being paid.
+    function _withhold(uint16 debtor, uint16 creditor, uint256 amount) private {
+        uint256 day = _today();
+        _withheldOn[debtor][creditor][day] += amount;
+        withheld[debtor][creditor] += amount;
+        _accounts[debtor].withheldOwed += uint80(amount); // of arrears that fit
+        emit FaresWithheld(debtor, creditor, day, amount);
     }
 
-    /// @dev Puts parameters that hold by now where settling finds them at once.
-    function _promoteDue() private returns (Terms memory terms) {
-        terms = _terms;
-        if (!_isDue(terms)) return terms;
-        _write(_pending, terms.pendingFrom);
-        return _terms;
+    function _endWithholding(uint16 debtor, uint16 creditor, uint256 amount) private {
+        withheld[debtor][creditor] -= amount;
+        _accounts[debtor].withheldOwed -= uint80(amount); // at most what is there
     }
 
-    function _apply(Parameters memory to, uint256 from) private {
-        _write(to, from);
-        emit ParametersSet(to, from);
+    function _parametersAt(uint256 exitedAt) private view returns (Parameters storage) {
+        return _parameters[exitedAt < _terms.changedAt ? 0 : 1];
     }
 
-    /// @dev Writes parameters that hold from a time that isn't in the future; what couldn't be disputed then never can.
-    function _write(Parameters memory to, uint256 from) private {
-        (Terms storage terms, DisputeTerms storage disputes) = (_terms, _disputeTerms);
+    function _today() private view returns (uint16) {
+        return uint16(block.timestamp / 1 days); // until 2149
+    }
+
+    /// @dev Writes the parameters of rides that end from a time on.
+    function _apply(Parameters memory to, uint40 changedAt) private {
+        _parameters[1] = to;
+        Terms storage terms = _terms;
         (terms.maxFare, terms.grace, terms.submissionWindow) = (to.maxFare, to.grace, to.submissionWindow);
-        terms.pendingFrom = 0;
-        disputes.closedBefore = uint40(Math.max(disputes.closedBefore, from - disputes.disputeTime));
-        (disputes.disputeTime, disputes.answerTime, disputes.disputeFee) = (
-            to.disputeTime,
-            to.answerTime,
-            to.disputeFee
-        );
+        terms.changedAt = changedAt;
     }
 
-    /// @dev Whether no time gets shorter, no fare lower and no fee other.
-    function _onlyLengthens(Parameters memory from, Parameters calldata to) private pure returns (bool) {
-        return
-            to.maxFare >= from.maxFare &&
-            to.grace >= from.grace &&
-            to.submissionWindow >= from.submissionWindow &&
-            to.disputeTime >= from.disputeTime &&
-            to.answerTime >= from.answerTime &&
-            to.disputeFee == from.disputeFee;
-    }
-
-    function _takesOver(IClearinghouse other) private view returns (bool) {
-        if (address(other).code.length == 0) return false;
-        return other.predecessor() == this && other.registry() == registry && other.token() == token;
-    }
-
-    function _requireWithin(uint256 value, uint256 lowest, uint256 highest) private pure {
-        if (value < lowest || value > highest) revert ParameterOutOfBounds(value, lowest, highest);
+    function _requireNotClosed() private view {
+        uint256 closedAt = _terms.closesAt;
+        if (closedAt != 0 && block.timestamp >= closedAt) revert AlreadyClosed(closedAt);
     }
 }

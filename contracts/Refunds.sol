@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.34;
+pragma solidity 0.8.37;
 
 import {P256} from "@openzeppelin/contracts/utils/cryptography/P256.sol";
 import {ICityRegistry} from "./interfaces/ICityRegistry.sol";
@@ -62,11 +62,10 @@ contract Refunds is IRefunds {
     /// @inheritdoc IRefunds
     function refundRevoked(bytes calldata batch, bytes calldata refused, uint256 index) external {
         SettledRide memory ride = _find(batch, refused, index);
-        _requireDisputable(ride.settledAt);
+        IClearinghouse.Parameters memory p = _requireDisputable(ride);
         uint256 revokedAt = _registry.revokedAt(ride.issuer, ride.operator, uint40(ride.fields.serial));
-        uint256 grace = clearinghouse.grace();
-        if (revokedAt == 0 || ride.fields.enteredAt <= revokedAt + grace) {
-            revert NotRevokedInTime(ride.fields.enteredAt, revokedAt, grace);
+        if (revokedAt == 0 || ride.fields.enteredAt <= revokedAt + p.grace) {
+            revert NotRevokedInTime(ride.fields.enteredAt, revokedAt, p.grace);
         }
         Case storage state = _caseOf(ride);
         _refund(state, ride.batchId, index, _someLeft(state, ride), Cause.Revoked);
@@ -80,10 +79,9 @@ contract Refunds is IRefunds {
         _requireTreasury(ride.issuer);
         Case storage state = _caseOf(ride);
         if (state.stage != Stage.None) revert AlreadyDisputed(ride.batchId, index);
-        _requireDisputable(ride.settledAt);
+        IClearinghouse.Parameters memory p = _requireDisputable(ride);
         uint256 amount = _someLeft(state, ride);
 
-        IClearinghouse.Parameters memory p = clearinghouse.parameters();
         state.stage = Stage.Open;
         state.fee = p.disputeFee;
         state.answerUntil = uint40(block.timestamp + p.answerTime);
@@ -202,9 +200,11 @@ contract Refunds is IRefunds {
         if (msg.sender != _registry.spendingTreasury(city)) revert NotTreasury(city, msg.sender);
     }
 
-    function _requireDisputable(uint256 settledAt) private view {
-        uint256 from = clearinghouse.disputableFrom();
-        if (settledAt < from) revert DisputeTooLate(settledAt, from);
+    /// @dev Makes sure that there is time for a dispute; gives the parameters of when the ride ended.
+    function _requireDisputable(SettledRide memory ride) private view returns (IClearinghouse.Parameters memory p) {
+        p = clearinghouse.parametersAt(ride.fields.exitedAt);
+        uint256 from = block.timestamp - p.disputeTime;
+        if (ride.settledAt < from) revert DisputeTooLate(ride.settledAt, from);
     }
 
     /// @dev What only the rider's phone could have made: the ticket's key, and its signatures at both times.

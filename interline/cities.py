@@ -6,6 +6,7 @@
     joined: 2019-12-01
     admin: "0x..."
     treasury: "0x..."
+    recovery: "0x..."
     issuer_keys:
       - {id: 1, address: "0x...", valid_from: 2018-12-01T00:00:00+08:00}
     submitters: ["0x..."]
@@ -17,7 +18,8 @@
       entities:
         - {name: Xuzhou Metro Operation, name_zh: 徐州地铁运营, tax_id: "TEST-3203-01", stations: [1, 18]}
 
-`valid_until` of an issuer key may be left out: then the key has no end. `tariff` is a folder of GTFS,
+`recovery` is an address whose key is kept offline: the other members can give the city back to it, and to no other, when
+a key was stolen or lost. `valid_until` of an issuer key may be left out: then the key has no end. `tariff` is a folder of GTFS,
 relative to the file (see interline.tariff). `operating_day` and `invoicing` may be left out. A `cities.csv`
 beside the files, where there is one, gives the order in which the cities joined and their Chinese names. No
 network, no database.
@@ -53,6 +55,7 @@ _KEYS = (
     "joined",
     "admin",
     "treasury",
+    "recovery",
     "issuer_keys",
     "submitters",
     "tariff",
@@ -132,6 +135,8 @@ class CityFile:
     """When it joined: a label, like 2019-12-01, or 2019-12 where the day is not known."""
     admin: str
     treasury: str
+    recovery: str
+    """The address, kept offline, that the other members can give the city back to."""
     issuer_keys: tuple[IssuerKey, ...]
     submitters: tuple[str, ...]
     tariff: Path
@@ -165,6 +170,7 @@ def load_city(path: Path) -> CityFile:
         joined=joined,
         admin=entries.address("admin"),
         treasury=entries.address("treasury"),
+        recovery=_recovery(entries),
         issuer_keys=_issuer_keys(entries),
         submitters=_submitters(entries),
         tariff=_tariff(entries),
@@ -172,6 +178,15 @@ def load_city(path: Path) -> CityFile:
         operating_day=_operating_day(entries),
         invoicing=_invoicing(entries),
     )
+
+
+def _recovery(entries: "_Entries") -> str:
+    """The recovery address, once it is sure that the city's three addresses are different ones."""
+    admin, treasury, recovery = (entries.address(role) for role in ("admin", "treasury", "recovery"))
+    for role, address, others in (("treasury", treasury, (admin,)), ("recovery", recovery, (admin, treasury))):
+        if address in others:
+            entries.fail(role, "an address of its own", f"{address} a second time", "admin, treasury and recovery differ")
+    return recovery
 
 
 def load_cities(folder: Path) -> list[CityFile]:

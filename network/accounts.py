@@ -31,6 +31,7 @@ class Role(IntEnum):
     SUBMITTER = 3
     SPARE_ISSUER_KEY = 4
     SPARE = 5
+    RECOVERY = 6
 
 
 def city_index(position: int, role: Role) -> int:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.34;
+pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ICityRegistry} from "./ICityRegistry.sol";
@@ -9,7 +9,7 @@ import {IRefunds} from "./IRefunds.sol";
 /// @notice Checks each ride of a signed batch, and pays the city that carried the rider from the rider's home city.
 /// @dev Amounts are fen, times Unix seconds. Protocol sections 5 to 7.
 interface IClearinghouse {
-    /// @notice What the members set by vote.
+    /// @notice What the members set by vote. A ride is judged by those that were in force when it ended.
     /// @param maxFare Highest fare of a ride, fen.
     /// @param grace How stale a gate's trust list may be, seconds.
     /// @param submissionWindow How long after its end a ride may be submitted, seconds.
@@ -33,7 +33,8 @@ interface IClearinghouse {
         uint256 rejected,
         uint256 fares
     );
-    /// @notice One issuer's settled rides of a batch: `fares` fen are owed, `paid` of it came from its balance, the rest is arrears.
+    /// @notice One issuer's settled rides of a batch: `fares` fen are owed, `paid` of it came from its balance, the rest is arrears
+    /// ({FaresWithheld} says what of them is above the issuer's daily limit).
     event PairSettled(
         bytes32 indexed batchId,
         uint16 indexed issuer,
@@ -52,7 +53,14 @@ interface IClearinghouse {
     event ArrearsPaid(uint16 indexed debtor, uint16 indexed creditor, uint256 amount);
     /// @notice A city's reserve was set by vote, in fen.
     event ReserveSet(uint16 indexed city, uint256 amount);
-    /// @notice The parameters were set; they hold from `validFrom` on, and those that were to hold later never will.
+    /// @notice A city's treasury set what its tickets may take from it in a day (UTC), in fen; 0 for no limit.
+    event DailyLimitSet(uint16 indexed city, uint256 limit);
+    /// @notice `amount` fen of fares that settled on `day` (UTC, since 1970) are above the issuer's daily limit: arrears that can't be
+    /// paid before they are released.
+    event FaresWithheld(uint16 indexed issuer, uint16 indexed operator, uint256 day, uint256 amount);
+    /// @notice `amount` fen that were withheld on `day` are arrears as others from now on.
+    event WithheldReleased(uint16 indexed issuer, uint16 indexed operator, uint256 day, uint256 amount);
+    /// @notice The parameters were set; they hold for rides that end from `validFrom` on, and those that were to hold later never will.
     event ParametersSet(Parameters parameters, uint256 validFrom);
     /// @notice Settlement stands still until `until`: members made use of the emergency stop.
     event SettlementStopped(uint256 until);
@@ -60,6 +68,8 @@ interface IClearinghouse {
     event SettlementResumed();
     /// @notice A successor was named by vote; this Clearinghouse closes at `closesAt`.
     event SuccessorNamed(address successor, uint256 closesAt);
+    /// @notice The successor that was named was called off by vote: this Clearinghouse doesn't close.
+    event SuccessorCancelled(address successor);
 
     /// @notice The caller is not the Consortium.
     error NotConsortium(address caller);
@@ -99,11 +109,20 @@ interface IClearinghouse {
     error StopTooSoon(uint256 earliest);
     /// @notice There is no stop to lift.
     error NotStopped();
-    /// @notice A successor was named before.
-    error SuccessorAlreadyNamed(address successor);
-    /// @notice The successor doesn't take over from this contract, or has another registry or token.
+    /// @notice This Clearinghouse closed at `closedAt`: its successor stays.
+    error AlreadyClosed(uint256 closedAt);
+    /// @notice What is above a city's daily limit waits until `releasableFrom`, if the city doesn't confirm it.
+    error StillWithheld(uint256 releasableFrom);
+    /// @notice There is no successor to call off.
+    error NoSuccessor();
+    /// @notice The successor doesn't take over from this contract, has another registry or token, or doesn't answer as a Clearinghouse.
     error NotASuccessor(address successor);
-    /// @notice A successor is named at least 30 days ahead.
+    /// @notice The settlement currency has 2 decimals, not `decimals`.
+    error WrongDecimals(uint8 decimals);
+    /// @notice As long as rides may come that are judged by the parameters before the last change, no other can be set: not before
+    /// `earliest`.
+    error ParametersTooSoon(uint256 earliest);
+    /// @notice A successor is named at least 30 days ahead, for a time of at most 40 bits.
     error ClosesTooSoon(uint256 closesAt, uint256 earliest);
     /// @notice A parameter lies outside its bounds.
     error ParameterOutOfBounds(uint256 value, uint256 lowest, uint256 highest);
@@ -125,9 +144,26 @@ interface IClearinghouse {
         bytes calldata signature
     ) external returns (bytes32 batchId, uint256 settled, uint256 rejected);
 
-    /// @notice Pays a debtor's arrears to a creditor as far as the debtor's balance reaches; anyone may call it.
+    /// @notice Pays a debtor's arrears to a creditor, but for what is withheld, as far as the debtor's balance reaches; anyone may
+    /// call it.
     /// @return paid fen; 0, without an event, where there is nothing to pay or to pay it from.
     function payArrears(uint16 debtor, uint16 creditor) external returns (uint256 paid);
+
+    /// @notice Sets how much a city's tickets may take from it in a day (UTC, by the block's time). What settles above that is owed,
+    /// but withheld: it can't be paid before `answerTime` and 4 days have passed, in which the city can end a stolen key and dispute.
+    /// Meanwhile fares within the limit are paid as always, and the city can't withdraw.
+    /// @param limit fen; 0 for no limit.
+    /// Requirements:
+    /// - the caller is the city's treasury, and not frozen: {NotTreasury}
+    function setDailyLimit(uint16 city, uint256 limit) external;
+
+    /// @notice Lets what was withheld on a day be paid as other arrears: the debtor's treasury at once, as a confirmation, anyone
+    /// once `answerTime` and 4 days have passed since that day.
+    /// @param day UTC, since 1970.
+    /// @return released fen; 0, without an event, where nothing is withheld of that day.
+    /// Requirements:
+    /// - the time is over, or the caller is the debtor's treasury, and not frozen: {StillWithheld}
+    function releaseWithheld(uint16 debtor, uint16 creditor, uint256 day) external returns (uint256 released);
 
     /// @notice Takes `amount` fen of the caller's tokens into a city's balance.
     /// @param bankReference Of the bank transfer it stands for, or 0.
@@ -150,13 +186,12 @@ interface IClearinghouse {
     /// - the caller is the Consortium: {NotConsortium}; the city is or was a member: {NotMember}
     function setReserve(uint16 city, uint256 amount) external;
 
-    /// @notice Sets the parameters; called by the Consortium after a vote. What only lengthens times or raises `maxFare`
-    /// holds at once; anything else from when no ride carried before can be submitted or disputed any more: later by the
-    /// submission window and the dispute time in force, and 6 days, by which a stop may delay a ride.
-    /// @dev Parameters that were set before and don't hold yet are forgotten. A ride that can't be disputed any more stays
-    /// so when the dispute time is lengthened.
+    /// @notice Sets the parameters; called by the Consortium after a vote. They hold for rides that end from one `grace` later on,
+    /// when every gate's list tells of them; rides that ended before stay under those in force then, for settling, refunds and disputes.
+    /// @dev Parameters that were set before and don't hold yet are forgotten.
     /// Requirements:
     /// - the caller is the Consortium: {NotConsortium}; each is within its bounds: {ParameterOutOfBounds}
+    /// - no ride may come any more of before the last change: {ParametersTooSoon}
     function setParameters(Parameters calldata parameters) external;
 
     /// @notice Stops settlement for 3 days; called by the Consortium when enough members asked for it. It stops neither
@@ -177,12 +212,19 @@ interface IClearinghouse {
     /// @param successor Made with this contract as its predecessor.
     /// @param closesAt Unix seconds, at least 30 days ahead.
     /// Requirements:
-    /// - the caller is the Consortium: {NotConsortium}; there is no successor yet: {SuccessorAlreadyNamed}
-    /// - it names this one as predecessor, with the same registry and token: {NotASuccessor}; in time: {ClosesTooSoon}
+    /// - the caller is the Consortium: {NotConsortium}; no successor has taken over: {AlreadyClosed}
+    /// - it names this one as predecessor, with the same registry and token, and answers all that is asked of a Clearinghouse:
+    ///   {NotASuccessor}; in time: {ClosesTooSoon}
+    /// @dev A successor that was named before is replaced by it.
     function nameSuccessor(IClearinghouse successor, uint256 closesAt) external;
 
+    /// @notice Calls off the successor that was named, before it took over; called by the Consortium after a vote.
+    /// Requirements:
+    /// - the caller is the Consortium: {NotConsortium}; one was named: {NoSuccessor}; it hasn't taken over: {AlreadyClosed}
+    function cancelSuccessor() external;
+
     /// @notice Owes `amount` fen from one city to another, as a correction of what was settled. First it is set off against
-    /// the creditor's own arrears to the debtor ({ArrearsPaid}: nobody pays one that owes him); then it comes from the
+    /// the creditor's own arrears to the debtor, withheld ones last ({ArrearsPaid}: nobody pays one that owes him); then it comes from the
     /// debtor's balance, if it has no arrears, as far as that reaches; the rest becomes the debtor's arrears.
     /// @return paid What was set off or came from the balance, fen.
     /// Requirements:
@@ -195,10 +237,17 @@ interface IClearinghouse {
     /// @notice What a city could withdraw now, fen: its balance less its reserve; 0 while it has arrears.
     function withdrawable(uint16 city) external view returns (uint256);
 
-    /// @notice What a city must leave in its balance, fen; ends 45 days after the city left.
+    /// @notice What a city must leave in its balance, fen; ends when no ride of a city that left can be refunded
+    /// any more for want of an answer: `grace`, a day, `submissionWindow`, 6 days, `disputeTime` and `answerTime` after it left.
     function reserve(uint16 city) external view returns (uint256);
 
-    /// @notice What a debtor owes to a creditor beyond what its balance could pay, fen.
+    /// @notice What a city's tickets may take from it in a day (UTC), fen, 0 for no limit; and what they took today.
+    function dailyLimit(uint16 city) external view returns (uint256 limit, uint256 taken);
+
+    /// @notice What of a pair's arrears is withheld, fen.
+    function withheld(uint16 debtor, uint16 creditor) external view returns (uint256);
+
+    /// @notice What a debtor owes to a creditor beyond what its balance could pay or its daily limit allowed, fen.
     function arrears(uint16 debtor, uint16 creditor) external view returns (uint256);
 
     /// @notice What a debtor owes in arrears in all, fen.
@@ -238,6 +287,9 @@ interface IClearinghouse {
     /// @notice The parameters in force.
     function parameters() external view returns (Parameters memory);
 
+    /// @notice The parameters of a ride that ended at a time, Unix seconds: those before the last change, or those after it.
+    function parametersAt(uint256 exitedAt) external view returns (Parameters memory);
+
     /// @notice How stale a gate's trust list may be, seconds.
     function grace() external view returns (uint256);
 
@@ -246,9 +298,6 @@ interface IClearinghouse {
 
     /// @notice How long after its settlement a ride may be disputed, seconds.
     function disputeTime() external view returns (uint256);
-
-    /// @notice The earliest settlement, Unix seconds, of which a ride can still be disputed.
-    function disputableFrom() external view returns (uint256);
 
     /// @notice How long a dispute waits for an answer, seconds.
     function answerTime() external view returns (uint256);

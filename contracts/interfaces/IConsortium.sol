@@ -1,32 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.34;
+pragma solidity 0.8.37;
 
 import {ICityRegistry} from "./ICityRegistry.sol";
 
 /// @title The vote of the cities
-/// @notice One city, one vote: what two thirds of the active members approve can be executed by anyone.
+/// @notice One city, one vote: what two thirds of the members approve can be executed by anyone.
 /// @dev A proposal is a call that the Consortium makes. Its power is what other contracts grant to it, no more: it holds
-/// no funds, and nobody, its deployer included, has power over it.
+/// no funds, and nobody, its deployer included, has power over it. A member is who was admitted and didn't leave; a suspended one
+/// keeps its vote, so that nobody gets a majority by suspending others. A newcomer's seat counts after a week.
 interface IConsortium {
-    /// @notice A city that is a member from the first block.
-    /// @param code The city's code.
-    /// @param name Its name, for people.
-    /// @param admin The address that votes and manages keys for it.
-    /// @param treasury The address that its withdrawals go to.
-    struct Founder {
-        uint16 code;
-        string name;
-        address admin;
-        address treasury;
-    }
-
-    /// @notice A city proposed a call, and by that approved it.
+    /// @notice A city proposed a call, and by that approved it; or its recovery address asked for its recovery, which approves nothing.
     event Proposed(uint256 indexed id, uint16 indexed city, address target, bytes data);
     /// @notice A city approved a proposal.
     event Approved(uint256 indexed id, uint16 indexed city);
     /// @notice A city took its approval back.
     event ApprovalWithdrawn(uint256 indexed id, uint16 indexed city);
-    /// @notice A proposal whose call waits got its two thirds; it can be carried out from `executableFrom` on.
+    /// @notice The recovery address took its request back; by a new one it does so, too, without this event.
+    event RequestWithdrawn(uint256 indexed id);
+    /// @notice A proposal whose call waits got its two thirds; it can be carried out from `executableFrom` on, if it keeps them.
     event Passed(uint256 indexed id, uint256 executableFrom);
     /// @notice A city asked for an emergency stop of settlement.
     event StopCalled(address indexed clearinghouse, uint16 indexed city);
@@ -37,8 +28,14 @@ interface IConsortium {
     error NoFounders();
     /// @notice The caller is not the admin of the city.
     error NotCityAdmin(uint16 city, address caller);
-    /// @notice Only an active city proposes and approves.
-    error CityNotActive(uint16 city);
+    /// @notice Only a member whose seat counts proposes and approves: from `countsFrom` on; 0 if the city is no member.
+    error NoVote(uint16 city, uint256 countsFrom);
+    /// @notice A recovery is asked for by the city's recovery address ({requestRecovery}), not proposed by a member.
+    error RecoveryNeedsRequest(uint16 city);
+    /// @notice The caller is not the recovery address of the city, or not the one that asked.
+    error NotRecoveryAddress(uint16 city, address caller);
+    /// @notice The recovery address took its request back, or asked anew.
+    error RequestIsWithdrawn(uint256 id);
     /// @notice A proposal calls a contract.
     error TargetHasNoCode(address target);
     /// @notice There is no such proposal.
@@ -64,14 +61,28 @@ interface IConsortium {
     /// @param data The call, ABI-encoded with its selector.
     /// @return id The proposal's number, from 1.
     /// Requirements:
-    /// - the city is active: {CityNotActive}; the caller is its admin: {NotCityAdmin}
-    /// - the target is a contract: {TargetHasNoCode}
+    /// - the city's seat counts: {NoVote}; the caller is its admin: {NotCityAdmin}
+    /// - the target is a contract: {TargetHasNoCode}; it is no recovery: {RecoveryNeedsRequest}
     function propose(uint16 city, address target, bytes calldata data) external returns (uint256 id);
+
+    /// @notice The city's recovery address asks the others to give the city back to it. It needs two thirds of the others, none of
+    /// the city concerned; where there are no others, the request alone passes, and waits a week. It takes the
+    /// place of an earlier request for the city.
+    /// @return id The proposal's number.
+    /// Requirements:
+    /// - the caller is the city's recovery address: {NotRecoveryAddress}
+    function requestRecovery(uint16 city) external returns (uint256 id);
+
+    /// @notice The recovery address takes its request back.
+    /// Requirements:
+    /// - the proposal exists: {UnknownProposal}, is open: {AlreadyExecuted}, {ProposalExpired}, {RequestIsWithdrawn}
+    /// - the caller asked for it: {NotRecoveryAddress}
+    function withdrawRequest(uint256 id) external;
 
     /// @notice Approves a proposal in the city's name.
     /// Requirements:
-    /// - the city is active: {CityNotActive}; the caller is its admin: {NotCityAdmin}
-    /// - the proposal exists: {UnknownProposal}, is open: {AlreadyExecuted}, {ProposalExpired}
+    /// - the city's seat counts: {NoVote}; the caller is its admin: {NotCityAdmin}
+    /// - the proposal exists: {UnknownProposal}, is open: {AlreadyExecuted}, {ProposalExpired}, {RequestIsWithdrawn}
     /// - the city did not approve before: {AlreadyApproved}
     function approve(uint256 id, uint16 city) external;
 
@@ -80,34 +91,34 @@ interface IConsortium {
     /// - as for {approve}, but the city approved: {NotApproved}
     function withdrawApproval(uint256 id, uint16 city) external;
 
-    /// @notice Starts the wait of a proposal that got its two thirds because other members left; anyone may call it. An
-    /// approval that makes up the two thirds starts it by itself.
+    /// @notice Starts the wait of a proposal that got its two thirds because other members left, or anew of one that had lost them
+    /// for a time; anyone may call it. An approval that makes up the two thirds starts it by itself.
     /// Requirements:
-    /// - the proposal exists: {UnknownProposal}, is open: {AlreadyExecuted}, {ProposalExpired}
+    /// - the proposal exists: {UnknownProposal}, is open: {AlreadyExecuted}, {ProposalExpired}, {RequestIsWithdrawn}
     /// - two thirds approve: {NotPassed}
     function markPassed(uint256 id) external;
 
     /// @notice Carries a proposal out; anyone may call it.
     /// Requirements:
-    /// - the proposal exists: {UnknownProposal}, is open: {AlreadyExecuted}, {ProposalExpired}
-    /// - at least two thirds of the now active members approve (of the others, where it suspends or expels one): {NotPassed}
-    /// - its wait is over: {TooEarly}
+    /// - the proposal exists: {UnknownProposal}, is open: {AlreadyExecuted}, {ProposalExpired}, {RequestIsWithdrawn}
+    /// - at least two thirds of the members approve: {NotPassed}
+    /// - its wait is over, and it had them all the time: {TooEarly}
     /// - the call itself succeeds; its error is passed on
     function execute(uint256 id) external;
 
-    /// @notice Asks for an emergency stop of settlement in the city's name; when a quarter of the active members (at least two) have
+    /// @notice Asks for an emergency stop of settlement in the city's name; when a quarter of the members (at least two) have
     /// within one day, it stops.
     /// Requirements:
-    /// - the city is active: {CityNotActive}; the caller is its admin: {NotCityAdmin}; it didn't ask before: {StopAlreadyCalled}
+    /// - the city's seat counts: {NoVote}; the caller is its admin: {NotCityAdmin}; it didn't ask before: {StopAlreadyCalled}
     /// - the Clearinghouse can be stopped, once there are enough: its error is passed on
     function callStop(uint16 city, address clearinghouse) external;
 
     /// @notice How long a call has to wait after it passed, seconds: none to admit or reinstate a city or to lift a stop, one day to
-    /// suspend one or to recover its keys, a week for all else.
+    /// suspend one, to recover it or to call a successor off, a week for all else.
     function delayOf(address target, bytes calldata data) external view returns (uint256);
 
     /// @notice The calls for a stop that stand.
-    /// @return calls How many active members asked for it.
+    /// @return calls How many members asked for it.
     /// @return needed How many have to.
     /// @return until When those lapse, Unix seconds; 0 if there are none.
     function stopCalls(address clearinghouse) external view returns (uint256 calls, uint256 needed, uint256 until);
@@ -121,13 +132,13 @@ interface IConsortium {
     /// @notice One proposal.
     /// @return target The contract to call.
     /// @return data The call.
-    /// @return proposer The city that proposed it.
+    /// @return proposer The city that proposed it; of a recovery, the one to be recovered.
     /// @return proposedAt Unix seconds.
     /// @return executed Whether it was carried out.
-    /// @return votes Approvals by cities that are active now.
-    /// @return votesNeeded Two thirds of the now active members (of the others, where it suspends or expels one), rounded up, at least 1.
-    /// @return executableFrom When its wait is or was over; 0 if it hasn't passed, or needs none.
-    /// @return expiresAt The last second in which it can be carried out as things are.
+    /// @return votes Approvals by members whose seats count now, without the city that is suspended, expelled or recovered.
+    /// @return votesNeeded Two thirds of the members whose seats count, rounded up, at least 1; of the others alone for a recovery.
+    /// @return executableFrom When its wait is or was over; 0 if it hasn't passed, lost its two thirds since, or needs none.
+    /// @return expiresAt The last second in which it can be carried out as things are; 0 if it was taken back.
     function proposal(
         uint256 id
     )
@@ -148,6 +159,9 @@ interface IConsortium {
     /// @notice Whether a city approved a proposal.
     function hasApproved(uint256 id, uint16 city) external view returns (bool);
 
-    /// @notice Whether a proposal could be executed now.
+    /// @notice Whether a proposal that is still open has its two thirds, and began its wait with them if its call waits.
     function isPassed(uint256 id) external view returns (bool);
+
+    /// @notice Whether a proposal could be executed now, as far as its call lets it.
+    function isExecutable(uint256 id) external view returns (bool);
 }

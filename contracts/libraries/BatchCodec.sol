@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.34;
+pragma solidity 0.8.37;
 
 /// @title The bytes of a batch
 /// @notice Where each field of protocol section 5 stands, and how it is read from memory.
@@ -77,6 +77,13 @@ library BatchCodec {
     function fareAt(uint256 pointer) internal pure returns (uint256 fare) {
         assembly ("memory-safe") {
             fare := and(mload(add(pointer, 17)), 0xffffffff)
+        }
+    }
+
+    /// @notice When the ride ended whose first byte is at `pointer` in memory.
+    function exitedAt(uint256 pointer) internal pure returns (uint256 time) {
+        assembly ("memory-safe") {
+            time := and(mload(add(pointer, 13)), 0xffffffff)
         }
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.34;
+pragma solidity 0.8.37;
 
 /// @title What the protocol signs
 /// @notice The EIP-712 types of protocol sections 2 and 5, and who signed a digest.

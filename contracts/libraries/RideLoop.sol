@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.34;
+pragma solidity 0.8.37;
 
 import {IClearinghouse} from "../interfaces/IClearinghouse.sol";
 import {BatchCodec} from "./BatchCodec.sol";
@@ -12,6 +12,8 @@ import {SerialBitmap} from "./SerialBitmap.sol";
 /// @dev The loop works at fixed addresses, which {open} takes out of Solidity's free memory (to name a constant address
 /// costs 3 gas, to derive one 9):
 ///
+/// (the constants below have these numbers, and a test holds the structs to them)
+///
 ///     0x600  the EIP-712 struct of the ticket: type hash, issuer, keyId, operator, serial, notAfter, fareCap, rider
 ///     0x71e  what its digest is made from: 0x1901, the domain separator, the struct's hash
 ///     0x760  ecrecover's input: digest, v, r, s; the address that it recovers is written over the digest
@@ -19,8 +21,8 @@ import {SerialBitmap} from "./SerialBitmap.sol";
 ///            serial 0x76f, notAfter 0x774, fareCap 0x778, rider 0x77c, entryStation 0x790, exitStation 0x792,
 ///            enteredAt 0x794, exitedAt 0x798, fare 0x79c, r 0x7a0, yParity and s 0x7c0
 ///     0x7e0  {RideRules.Terms}, of which the loop looks at the first three: key, lowest, highest
-///     0x960  {Run}
-///     0xa80  the batch's bytes; 32 more, of which 5 are the serial 0 behind the last ride; a refusal of each ride
+///     0xa80  {Run}
+///     0xba0  the batch's bytes; 32 more, of which 5 are the serial 0 behind the last ride; a refusal of each ride
 library RideLoop {
     /// @notice A batch while it is settled. `cursor`, `end` and `refusedUntil` are addresses in memory.
     struct Run {
@@ -35,7 +37,40 @@ library RideLoop {
         uint256 count; // of the present group's rides
     }
 
-    uint256 private constant BATCH_AT = 0xa80;
+    // The EIP-712 struct of the ticket, and its fields.
+    uint256 private constant TICKET_AT = 0x600;
+    uint256 private constant TICKET_ISSUER_AT = 0x620;
+    uint256 private constant TICKET_KEY_ID_AT = 0x640;
+    uint256 private constant TICKET_OPERATOR_AT = 0x660;
+    uint256 private constant TICKET_SERIAL_AT = 0x680;
+    uint256 private constant TICKET_NOT_AFTER_AT = 0x6a0; // each in a word of 32 bytes, whose last ones it takes
+    uint256 private constant TICKET_FARE_CAP_AT = 0x6c0;
+    uint256 private constant TICKET_RIDER_AT = 0x6e0;
+    uint256 private constant TICKET_BYTES = 0x100;
+    // What the ticket's digest is made from.
+    uint256 private constant PREFIX_AT = 0x71e;
+    uint256 private constant DOMAIN_AT = 0x720;
+    uint256 private constant TICKET_HASH_AT = 0x740;
+    uint256 private constant PREFIXED_BYTES = 0x42;
+    // The input of ecrecover, whose output is written over the digest.
+    uint256 private constant DIGEST_AT = 0x760;
+    uint256 private constant V_AT = 0x780;
+    uint256 private constant S_AT = 0x7c0;
+    uint256 private constant RECOVERED_AT = 0x760;
+    // The present ride, and its fields.
+    uint256 private constant RIDE_AT = 0x76f;
+    uint256 private constant NOT_AFTER_AT = 0x774;
+    uint256 private constant FARE_CAP_AT = 0x778;
+    uint256 private constant ENTERED_AT = 0x794;
+    uint256 private constant EXITED_AT = 0x798;
+    uint256 private constant TIMES_AT = 0x780; // the word that ends with enteredAt, exitedAt and fare
+    // The structs that {open} gives.
+    uint256 private constant TERMS_AT = 0x7e0;
+    uint256 private constant KEY_AT = 0x7e0;
+    uint256 private constant LOWEST_AT = 0x800;
+    uint256 private constant HIGHEST_AT = 0x820;
+    uint256 private constant RUN_AT = 0xa80;
+    uint256 private constant BATCH_AT = 0xba0;
     uint256 private constant GAP = 32; // between the batch and the refusals
     uint256 private constant FARE_BITS = 0xffffffff;
 
@@ -51,21 +86,21 @@ library RideLoop {
         bytes32 typehash = ProtocolHashes.TICKET_TYPEHASH;
         bytes32 batchId;
         assembly ("memory-safe") {
-            terms := 0x7e0
-            run := 0x960
+            terms := TERMS_AT
+            run := RUN_AT
             // What is taken here must not be in use.
-            if gt(mload(0x40), 0x600) {
+            if gt(mload(0x40), TICKET_AT) {
                 invalid()
             }
             // Solidity goes on behind the longest list of refusals: 3 bytes for every ride of 113.
             mstore(0x40, and(add(add(BATCH_AT, batch.length), add(div(batch.length, 37), 95)), not(31)))
-            mstore(0x600, typehash)
-            mstore(0x6a0, 0) // of notAfter, fareCap and rider only what isn't padding is written for each ride
-            mstore(0x6c0, 0)
-            mstore(0x6e0, 0)
-            mstore(0x720, domainSeparator)
-            mstore8(0x71e, 0x19)
-            mstore8(0x71f, 0x01)
+            mstore(TICKET_AT, typehash)
+            mstore(TICKET_NOT_AFTER_AT, 0) // of notAfter, fareCap and rider only what isn't padding is written for each ride
+            mstore(TICKET_FARE_CAP_AT, 0)
+            mstore(TICKET_RIDER_AT, 0)
+            mstore(DOMAIN_AT, domainSeparator)
+            mstore8(PREFIX_AT, 0x19)
+            mstore8(add(PREFIX_AT, 1), 0x01)
             calldatacopy(BATCH_AT, batch.offset, batch.length)
             batchId := keccak256(BATCH_AT, batch.length)
         }
@@ -185,33 +220,33 @@ library RideLoop {
             // A function with a `leave` gets a stack of its own; inlined, the loop costs 20 gas a ride more. The order of
             // what doesn't depend on one another is the one for which the compiler moves least on the stack.
             function walk(firstSerial, seen_, ride_, fares_, before) -> fares, ride, seen, odd {
-                let key := mload(0x7e0)
-                let lowest := mload(0x800)
-                let highest := mload(0x820)
+                let key := mload(KEY_AT)
+                let lowest := mload(LOWEST_AT)
+                let highest := mload(HIGHEST_AT)
                 ride := ride_
                 seen := seen_
                 fares := fares_
                 let serial := shr(216, mload(ride)) // its first 5 bytes
-                mstore(0x680, serial) // into the ticket's struct
+                mstore(TICKET_SERIAL_AT, serial) // into the ticket's struct
                 let bit := shl(sub(serial, firstSerial), 1) // its bit in the word; 0 where it isn't of this word
                 for {} 1 {} {
                     if iszero(gt(bit, seen)) {
                         leave // not of this word, not above those before it, or no ride at all
                     }
-                    mcopy(0x76f, ride, 113) // now its fields, too, have fixed addresses, and r and s are in place
-                    let times := mload(0x780) // ... enteredAt (4) exitedAt (4) fare (4): three lanes of 32 bits
-                    let entered := mload(0x794) // enteredAt (4) exitedAt (4) fare (4) ...
+                    mcopy(RIDE_AT, ride, 113) // now its fields, too, have fixed addresses, and r and s are in place
+                    let times := mload(TIMES_AT) // ... enteredAt (4) exitedAt (4) fare (4): three lanes of 32 bits
+                    let entered := mload(ENTERED_AT) // enteredAt (4) exitedAt (4) fare (4) ...
                     let falls := or( // not 0: the ride is out of the ranges
                         or(
-                            gt(shl(224, times), mload(0x778)), // fare above fareCap, whatever follows that
+                            gt(shl(224, times), mload(FARE_CAP_AT)), // fare above fareCap, whatever follows that
                             and(bit, before) // spent
                         ),
                         or(
-                            lt(mload(0x774), entered), // notAfter below enteredAt; if they are equal, what follows decides
+                            lt(mload(NOT_AFTER_AT), entered), // notAfter below enteredAt; if they are equal, what follows decides
                             or(
                                 // exitedAt - enteredAt - 1 >= 24 h; the 1 is borrowed, as a fare is below any time
                                 gt(
-                                    sub(mload(0x798), entered),
+                                    sub(mload(EXITED_AT), entered),
                                     0x1517fffffffffffffffffffffffffffffffffffffffffffffffffffffffff
                                 ),
                                 // a lane above `highest` or below `lowest`: one of the differences is negative
@@ -221,16 +256,16 @@ library RideLoop {
                     )
 
                     // The rest of the ticket's struct; what pads its fields to 32 bytes is never written.
-                    mcopy(0x6bc, 0x774, 4) // notAfter
-                    mcopy(0x6dc, 0x778, 24) // fareCap and rider
-                    mstore(0x740, keccak256(0x600, 0x100)) // the struct's hash
-                    mstore(0x760, keccak256(0x71e, 0x42)) // the digest; it and v overwrite fields that were read
-                    let vs := mload(0x7c0) // yParity in the top bit of s
-                    mstore(0x780, add(27, shr(255, vs))) // v
-                    mstore(0x7c0, and(vs, 0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff)) // s
+                    mcopy(add(TICKET_NOT_AFTER_AT, 28), NOT_AFTER_AT, 4) // notAfter
+                    mcopy(add(TICKET_FARE_CAP_AT, 28), FARE_CAP_AT, 24) // fareCap and rider
+                    mstore(TICKET_HASH_AT, keccak256(TICKET_AT, TICKET_BYTES)) // the struct's hash
+                    mstore(DIGEST_AT, keccak256(PREFIX_AT, PREFIXED_BYTES)) // the digest; it and v overwrite fields that were read
+                    let vs := mload(S_AT) // yParity in the top bit of s
+                    mstore(V_AT, add(27, shr(255, vs))) // v
+                    mstore(S_AT, and(vs, 0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff)) // s
                     // Where nobody can be recovered, or gas ran out, the digest stays, and no key equals it.
-                    let one := staticcall(gas(), 1, 0x760, 0x80, 0x760, 0x20)
-                    if or(xor(mload(0x760), key), falls) {
+                    let one := staticcall(gas(), 1, DIGEST_AT, 0x80, RECOVERED_AT, 0x20)
+                    if or(xor(mload(RECOVERED_AT), key), falls) {
                         odd := 1 // not the registered key's signature, or out of the ranges
                         leave
                     }
@@ -239,7 +274,7 @@ library RideLoop {
                     seen := or(bit, seen)
                     fares := add(times, fares) // the other lanes are cut off in the end
                     serial := shr(216, mload(ride)) // the next one's
-                    mstore(0x680, serial)
+                    mstore(TICKET_SERIAL_AT, serial)
                     bit := shl(sub(serial, firstSerial), one) // `one` is 1, and cheaper than to drop it and push a 1
                 }
             }
@@ -271,13 +306,13 @@ library RideLoop {
     function _layOut(Run memory run) private pure {
         (uint256 issuer, uint256 keyId, uint256 operator) = (run.issuer, run.keyId, run.operator);
         assembly ("memory-safe") {
-            mstore(0x620, issuer)
-            mstore(0x640, keyId)
-            mstore(0x660, operator)
+            mstore(TICKET_ISSUER_AT, issuer)
+            mstore(TICKET_KEY_ID_AT, keyId)
+            mstore(TICKET_OPERATOR_AT, operator)
         }
     }
 
-    /// @dev Whether a ride settles that fell out of the loop's ranges; the loop has left what it recovered at 0x760. One
+    /// @dev Whether a ride settles that fell out of the loop's ranges; the loop has left what it recovered at RECOVERED_AT. One
     /// that doesn't is reported, and added to the list that the outcome is made from.
     function _judge(
         Run memory run,
@@ -288,7 +323,7 @@ library RideLoop {
         uint256 recovered;
         uint256 free;
         assembly ("memory-safe") {
-            recovered := mload(0x760)
+            recovered := mload(RECOVERED_AT)
             free := mload(0x40)
         }
         uint256 reason = RideRules.reasonFor(terms, BatchCodec.rideAt(ride), recovered == terms.key, spent);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.34;
+pragma solidity 0.8.37;
 
 /// @title The serials that have paid
 /// @notice A bit for each serial of a pair of cities; 256 neighbouring serials share a storage word.

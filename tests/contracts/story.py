@@ -73,6 +73,10 @@ class City:
         return self.account(Role.TREASURY)
 
     @property
+    def recovery(self) -> str:
+        return self.account(Role.RECOVERY)
+
+    @property
     def submitter(self) -> str:
         return self.account(Role.SUBMITTER)
 
@@ -103,7 +107,7 @@ def deploy(node: Node, name: str, *arguments: Any, at: int | None = None) -> Con
 
 def found_consortium(node: Node, founders: Sequence[City], *, at: int | None = None) -> tuple[Contract, Contract]:
     """A Consortium of these founders, and the registry that it made."""
-    people = [(city.code, city.name, city.admin, city.treasury) for city in founders]
+    people = [(city.code, city.name, city.admin, city.treasury, city.recovery) for city in founders]
     consortium = deploy(node, "Consortium", people, at=at)
     return consortium, node.contract(consortium.registry(), compiled("CityRegistry")[0])
 

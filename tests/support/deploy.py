@@ -101,7 +101,7 @@ def deploy(url: str, *, cities: Sequence[str], deposit: int | None = None) -> De
         web3,
         "Consortium",
         deployer,
-        [(c.code, c.name, c.file.admin, c.file.treasury) for c in founders],
+        [(c.code, c.name, c.file.admin, c.file.treasury, c.file.recovery) for c in founders],
     )
     registry = _at(web3, "CityRegistry", consortium.functions.registry().call())
     token = _create(web3, "SettlementToken", deployer, Account.from_key(bank).address)
