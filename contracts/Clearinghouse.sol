@@ -29,8 +29,6 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     uint256 public constant STOP_LENGTH = 3 days;
     /// @notice How long settlement can't be stopped again after a stop, seconds.
     uint256 public constant STOP_PAUSE = 27 days;
-    /// @notice How long fares above a city's daily limit wait after their day, beyond the time for an answer to a dispute, seconds.
-    uint256 public constant WITHHOLDING = 4 days;
 
     /// @inheritdoc IClearinghouse
     ICityRegistry public immutable registry;
@@ -81,8 +79,10 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     uint128 private _held;
     mapping(uint16 city => Account) private _accounts;
     SerialBitmap.Bitmap private _settledSerials;
-    /// @dev What was withheld on each day; more than is still withheld, where corrections were set off against it.
+    /// @dev What was withheld of a pair on each day and not released, and what of all that was set off: `withheld` is the
+    /// difference.
     mapping(uint16 debtor => mapping(uint16 creditor => mapping(uint256 day => uint256))) private _withheldOn;
+    mapping(uint16 debtor => mapping(uint16 creditor => uint256)) private _setOff;
 
     /// @inheritdoc IClearinghouse
     mapping(uint16 debtor => mapping(uint16 creditor => uint256)) public arrears;
@@ -158,12 +158,14 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @inheritdoc IClearinghouse
     function releaseWithheld(uint16 debtor, uint16 creditor, uint256 day) external returns (uint256 released) {
-        uint256 from = (day + 1) * 1 days + _parametersAt(block.timestamp).answerTime + WITHHOLDING;
-        if (block.timestamp < from && msg.sender != registry.spendingTreasury(debtor)) revert StillWithheld(from);
-        released = Math.min(_withheldOn[debtor][creditor][day], withheld[debtor][creditor]);
-        if (released == 0) return 0;
+        _checks.requireReleasable(debtor, day, msg.sender);
+        uint256 amount = _withheldOn[debtor][creditor][day];
+        uint256 setOff = Math.min(amount, _setOff[debtor][creditor]);
+        released = amount - setOff;
+        if (amount == 0) return 0;
 
         _withheldOn[debtor][creditor][day] = 0;
+        _setOff[debtor][creditor] -= setOff;
         _endWithholding(debtor, creditor, released);
         emit WithheldReleased(debtor, creditor, day, released);
     }
@@ -175,7 +177,10 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         if (paid != 0) {
             _clearArrears(creditor, debtor, paid);
             uint256 above = Math.saturatingSub(withheld[creditor][debtor], arrears[creditor][debtor]);
-            if (above != 0) _endWithholding(creditor, debtor, above);
+            if (above != 0) {
+                _setOff[creditor][debtor] += above;
+                _endWithholding(creditor, debtor, above);
+            }
             emit ArrearsPaid(creditor, debtor, paid);
         }
 
@@ -203,10 +208,7 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @inheritdoc IClearinghouse
     function withdraw(uint16 city, uint256 amount, bytes32 bankReference) external {
-        if (msg.sender != registry.spendingTreasury(city)) {
-            if (registry.isFrozen(city)) revert TreasuryFrozen(city);
-            revert NotTreasury(city, msg.sender);
-        }
+        _requireTreasury(city);
         if (amount == 0) revert ZeroAmount();
         uint256 most = withdrawable(city);
         if (amount > most) revert InsufficientFunds(city, most, amount);
@@ -220,7 +222,7 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @inheritdoc IClearinghouse
     function setDailyLimit(uint16 city, uint256 limit) external {
-        if (msg.sender != registry.spendingTreasury(city)) revert NotTreasury(city, msg.sender);
+        _requireTreasury(city);
         Account storage account = _accounts[city];
         if (account.dailyLimit == 0) account.takenToday = 0;
         account.dailyLimit = limit.toUint40();
@@ -238,14 +240,9 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @inheritdoc IClearinghouse
     function setParameters(Parameters calldata to) external onlyConsortium {
-        _checks.requireWithinBounds(to);
         uint256 changedAt = _terms.changedAt;
-        if (block.timestamp >= changedAt) {
-            Parameters storage past = _parameters[0];
-            uint256 earliest = changedAt + past.submissionWindow + 2 * STOP_LENGTH + past.disputeTime;
-            if (changedAt != 0 && block.timestamp < earliest) revert ParametersTooSoon(earliest);
-            _parameters[0] = _parameters[1];
-        }
+        _checks.requireSettable(to, changedAt);
+        if (block.timestamp >= changedAt) _parameters[0] = _parameters[1];
         uint256 validFrom = block.timestamp + _parameters[0].grace;
         _apply(to, uint40(validFrom));
         emit ParametersSet(to, validFrom);
@@ -271,7 +268,6 @@ contract Clearinghouse is IClearinghouse, EIP712 {
 
     /// @inheritdoc IClearinghouse
     function nameSuccessor(IClearinghouse successor_, uint256 closesAt_) external onlyConsortium {
-        _requireNotClosed();
         _checks.requireTakesOver(address(successor_), closesAt_);
         successor = successor_;
         _terms.closesAt = uint40(closesAt_); // the checks see to that
@@ -282,7 +278,7 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     function cancelSuccessor() external onlyConsortium {
         address named = address(successor);
         if (named == address(0)) revert NoSuccessor();
-        _requireNotClosed();
+        _checks.requireNotClosed();
         successor = IClearinghouse(address(0));
         _terms.closesAt = 0;
         emit SuccessorCancelled(named);
@@ -519,6 +515,13 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         if (status == ICityRegistry.Status.None) revert NotMember(city);
     }
 
+    /// @dev A city's money is moved by its treasury, as long as that isn't frozen.
+    function _requireTreasury(uint16 city) private view {
+        if (msg.sender == registry.spendingTreasury(city)) return;
+        if (registry.isFrozen(city)) revert TreasuryFrozen(city);
+        revert NotTreasury(city, msg.sender);
+    }
+
     /// @dev The tokens held never fall short of what the cities hold.
     function _requireTokens() private view {
         uint256 tokens = token.balanceOf(address(this));
@@ -576,10 +579,5 @@ contract Clearinghouse is IClearinghouse, EIP712 {
         Terms storage terms = _terms;
         (terms.maxFare, terms.grace, terms.submissionWindow) = (to.maxFare, to.grace, to.submissionWindow);
         terms.changedAt = changedAt;
-    }
-
-    function _requireNotClosed() private view {
-        uint256 closedAt = _terms.closesAt;
-        if (closedAt != 0 && block.timestamp >= closedAt) revert AlreadyClosed(closedAt);
     }
 }

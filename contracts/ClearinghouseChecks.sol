@@ -15,7 +15,9 @@ import {RideRules} from "./libraries/RideRules.sol";
 contract ClearinghouseChecks {
     /// @notice How far ahead a successor is named, seconds.
     uint256 public constant CLOSING_NOTICE = 30 days;
-    /// @dev As the Clearinghouse's.
+    /// @notice How long fares above a city's daily limit wait after their day, beyond the time for an answer to a dispute, seconds.
+    uint256 public constant WITHHOLDING = 4 days;
+    /// @dev As the Clearinghouse's; a ride may come as long again after a stop.
     uint256 private constant STOP_LENGTH = 3 days;
     IClearinghouse private immutable _clearinghouse;
 
@@ -24,33 +26,64 @@ contract ClearinghouseChecks {
         _clearinghouse = clearinghouse_;
     }
 
-    /// @notice Makes sure that each parameter lies within its bounds.
-    /// Requirements: each does: {IClearinghouse.ParameterOutOfBounds}
-    function requireWithinBounds(IClearinghouse.Parameters calldata to) external pure {
+    /// @notice Makes sure that parameters can be set now.
+    /// @param changedAt When the parameters changed or will change that were set last, Unix seconds; 0 if none were.
+    /// Requirements:
+    /// - each is within its bounds: {IClearinghouse.ParameterOutOfBounds}
+    /// - no ride may come any more that ended before they changed: {IClearinghouse.ParametersTooSoon}
+    function requireSettable(IClearinghouse.Parameters calldata to, uint256 changedAt) external view {
         _requireWithin(to.maxFare, 100, 100_000);
         _requireWithin(to.grace, 1 hours, 7 days);
         _requireWithin(to.submissionWindow, 2 days, 365 days);
         _requireWithin(to.disputeTime, 7 days, 90 days);
         _requireWithin(to.answerTime, 3 days, 30 days);
         _requireWithin(to.disputeFee, 0, 5_000);
+        if (changedAt == 0 || block.timestamp < changedAt) return; // those that don't hold yet are replaced
+        uint256 earliest = changedAt + longestClaim();
+        if (block.timestamp < earliest) revert IClearinghouse.ParametersTooSoon(earliest);
     }
 
-    /// @notice How long after a city left its last ride can lead to a refund, seconds: it ends, is sent, disputed and not answered.
-    function longestClaim() external view returns (uint256) {
-        IClearinghouse.Parameters memory before = _clearinghouse.parametersAt(0);
-        return Math.max(_claim(before), _claim(_clearinghouse.parametersAt(type(uint256).max)));
+    /// @notice Makes sure that what was withheld from a debtor's creditors on a day can be released.
+    /// @dev The longer of the times for an answer counts, so that a dispute of one of those rides, opened at once, comes first.
+    /// Requirements:
+    /// - `answerTime` and {WITHHOLDING} have passed since that day, or `caller` is the debtor's treasury, and not frozen:
+    ///   {IClearinghouse.StillWithheld}
+    function requireReleasable(uint16 debtor, uint256 day, address caller) external view {
+        (IClearinghouse.Parameters memory before, IClearinghouse.Parameters memory later) = _parameters();
+        uint256 from = (day + 1) * 1 days + Math.max(before.answerTime, later.answerTime) + WITHHOLDING;
+        if (block.timestamp >= from || caller == _clearinghouse.registry().spendingTreasury(debtor)) return;
+        revert IClearinghouse.StillWithheld(from);
+    }
+
+    /// @notice How long after something that bounds rides (a city's exit, a change of parameters) one of them can still lead to a
+    /// refund, seconds: it begins within `grace`, ends, is sent (after a stop, too), disputed and not answered. Of each time the
+    /// longer one of the two sets of parameters.
+    function longestClaim() public view returns (uint256) {
+        (IClearinghouse.Parameters memory a, IClearinghouse.Parameters memory b) = _parameters();
+        uint256 ended = Math.max(a.grace, b.grace) + RideRules.LONGEST_RIDE;
+        uint256 sent = ended + Math.max(a.submissionWindow, b.submissionWindow) + 2 * STOP_LENGTH;
+        return sent + Math.max(a.disputeTime, b.disputeTime) + Math.max(a.answerTime, b.answerTime);
     }
 
     /// @notice Makes sure that a contract answers as a successor must, and that it takes over late enough.
     /// Requirements:
+    /// - no successor has taken over: {IClearinghouse.AlreadyClosed}
     /// - it does: {IClearinghouse.NotASuccessor}
     /// - not before {CLOSING_NOTICE} from now, and within 40 bits: {IClearinghouse.ClosesTooSoon}
     function requireTakesOver(address other, uint256 closesAt) external view {
+        requireNotClosed();
         if (!_takesOver(other)) revert IClearinghouse.NotASuccessor(other);
         uint256 earliest = block.timestamp + CLOSING_NOTICE;
         if (closesAt < earliest || closesAt > type(uint40).max) {
             revert IClearinghouse.ClosesTooSoon(closesAt, earliest);
         }
+    }
+
+    /// @notice Makes sure that no successor has taken over.
+    /// Requirements: none has: {IClearinghouse.AlreadyClosed}
+    function requireNotClosed() public view {
+        uint256 closedAt = _clearinghouse.closesAt();
+        if (closedAt != 0 && block.timestamp >= closedAt) revert IClearinghouse.AlreadyClosed(closedAt);
     }
 
     /// @notice Whether a contract answers as a successor must; reverts where a function is missing.
@@ -93,10 +126,13 @@ contract ClearinghouseChecks {
             verifyingContract == address(other);
     }
 
-    /// @dev The respite after a stop counts twice: a second stop can come in the first one's.
-    function _claim(IClearinghouse.Parameters memory p) private pure returns (uint256) {
-        uint256 sent = uint256(p.grace) + RideRules.LONGEST_RIDE + p.submissionWindow + 2 * STOP_LENGTH;
-        return sent + p.disputeTime + p.answerTime;
+    /// @dev Those of rides that ended before the last change, and of later ones.
+    function _parameters()
+        private
+        view
+        returns (IClearinghouse.Parameters memory before, IClearinghouse.Parameters memory later)
+    {
+        return (_clearinghouse.parametersAt(0), _clearinghouse.parametersAt(type(uint256).max));
     }
 
     function _requireWithin(uint256 value, uint256 lowest, uint256 highest) private pure {

@@ -355,12 +355,11 @@ contract Consortium is IConsortium {
     }
 
     /// @dev Approvals by seats that count, without that of the city concerned; and two thirds of those that count, rounded up, at
-    /// least one. Of a recovery, two thirds of the others: none where it waits as one for which there were none.
+    /// least one. Of a recovery, two thirds of the others; none where there were none when it was asked for, whoever joins then.
     function _tally(Proposal storage p, uint256 seats) private view returns (uint256 votes, uint256 votesNeeded) {
-        uint256 voters = _voters(p, seats);
         votes = _countBits(p.approvals & seats & ~_seatOfConcerned(p));
-        votesNeeded = (2 * voters + 2) / 3;
-        if (votesNeeded == 0 && !(p.requester != address(0) && p.delay == LONG_DELAY)) votesNeeded = 1;
+        if (p.requester != address(0) && p.delay == LONG_DELAY) return (votes, 0);
+        votesNeeded = Math.max(1, (2 * _voters(p, seats) + 2) / 3);
     }
 
     function _voters(Proposal storage p, uint256 seats) private view returns (uint256) {

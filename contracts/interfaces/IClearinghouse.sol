@@ -154,13 +154,13 @@ interface IClearinghouse {
     /// Meanwhile fares within the limit are paid as always, and the city can't withdraw.
     /// @param limit fen; 0 for no limit.
     /// Requirements:
-    /// - the caller is the city's treasury, and not frozen: {NotTreasury}
+    /// - the caller is the city's treasury: {NotTreasury}; its admin didn't freeze it: {TreasuryFrozen}
     function setDailyLimit(uint16 city, uint256 limit) external;
 
-    /// @notice Lets what was withheld on a day be paid as other arrears: the debtor's treasury at once, as a confirmation, anyone
-    /// once `answerTime` and 4 days have passed since that day.
+    /// @notice Lets what was withheld on a day, less what was set off since, be paid as other arrears: the debtor's treasury at once,
+    /// as a confirmation, anyone once `answerTime` and 4 days have passed since that day.
     /// @param day UTC, since 1970.
-    /// @return released fen; 0, without an event, where nothing is withheld of that day.
+    /// @return released fen; 0, without an event, where nothing was withheld on that day.
     /// Requirements:
     /// - the time is over, or the caller is the debtor's treasury, and not frozen: {StillWithheld}
     function releaseWithheld(uint16 debtor, uint16 creditor, uint256 day) external returns (uint256 released);
@@ -188,7 +188,8 @@ interface IClearinghouse {
 
     /// @notice Sets the parameters; called by the Consortium after a vote. They hold for rides that end from one `grace` later on,
     /// when every gate's list tells of them; rides that ended before stay under those in force then, for settling, refunds and disputes.
-    /// @dev Parameters that were set before and don't hold yet are forgotten.
+    /// @dev Parameters that were set before and don't hold yet are forgotten. Two sets are kept, so that a change has to wait until
+    /// nothing can come any more of rides that ended before the last one.
     /// Requirements:
     /// - the caller is the Consortium: {NotConsortium}; each is within its bounds: {ParameterOutOfBounds}
     /// - no ride may come any more of before the last change: {ParametersTooSoon}
