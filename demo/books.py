@@ -1,14 +1,13 @@
 """What an accountant does at the end: holds the books against the contracts and the journals, and makes statements."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from web3 import Web3
 
 from demo.errors import DemoError
 from demo.world import DEPLOYMENT, World
+from interline.operating_day import OperatingDay
 
 FORMS: Final = (("accrual", "xlsx"), ("settlement", "camt053"))
 """Statements that are made: basis and form."""
@@ -37,7 +36,8 @@ def keep_books(world: World, web3: Web3, city: int) -> Books:
     index = ("--index", str(folder / "index.duckdb"), "--deployment", DEPLOYMENT)
     journal = ("--journal", str(world.folder(city) / "journal.db"))
     found = world.ape("reconcile", str(city), "--tariff", *journal, *index)
-    period = _days(web3)
+    begun, now = (int(web3.eth.get_block(number)["timestamp"]) for number in (1, "latest"))
+    period = days_of(world.city(city).operating_day, begun, now)
     statement: dict[str, Any] = {}
     for basis, form in FORMS:
         made = ("--basis", basis, "--format", form, "--out", str(folder))
@@ -49,10 +49,6 @@ def keep_books(world: World, web3: Web3, city: int) -> Books:
     return Books(found["checks"], city, shown, files)
 
 
-def _days(web3: Web3) -> tuple[str, str, str, str]:
-    """From the day of the first block with an event to that of the last one, as options."""
-    first, last = (int(web3.eth.get_block(number)["timestamp"]) for number in (1, "latest"))
-    zone = ZoneInfo("Asia/Shanghai")
-    days = (datetime.fromtimestamp(second, UTC).astimezone(zone).date().isoformat() for second in (first, last))
-    start, end = days
-    return "--from", start, "--to", end
+def days_of(clock: OperatingDay, first: int, last: int) -> tuple[str, str, str, str]:
+    """The options for the operating days from one moment to another, Unix seconds."""
+    return "--from", clock.day_of(first).isoformat(), "--to", clock.day_of(last).isoformat()

@@ -11,7 +11,11 @@ FORMS = ("table", "csv", "xlsx", "json", "camt053", "beancount", "invoices")
 
 @click.command(cls=ChainCommand, short_help="Make a city's statement of account for a day, a month, or from day to day")
 @click.argument("city")
-@click.option("--period", help="2019-12, 2019-12-05 or 2019, in the city's operating days.")
+@click.option(
+    "--period",
+    help="2019-12, 2019-12-05 or 2019; or this-month, last-month, today or yesterday, by the city's operating day of "
+    "the block.  [default: this-month]",
+)
 @click.option("--from", "first", metavar="DAY", help="First day, with --to instead of --period.")
 @click.option("--to", "last", metavar="DAY", help="Last day, itself included.")
 @click.option(

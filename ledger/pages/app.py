@@ -30,13 +30,13 @@ from ledger.pages import charts, query
 from ledger.pages.errors import NoSuchPageError
 from ledger.pages.live import Follower, State
 from ledger.pages.network import Network, Pages
-from ledger.pages.rendering import HEADERS, HERE, Renderer, language_of, when
+from ledger.pages.rendering import HEADERS, HERE, Renderer, language_of
 from ledger.pages.text import LANGUAGES, Text
 from ledger.pages.votes import Proposal
 from ledger.statement.build import build_statement
 from ledger.statement.formats import FORMATS, file_name, form_of
 from ledger.statement.model import Basis
-from ledger.statement.period import Period
+from ledger.statement.period import RelativePeriod, parse_period
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class _Views:
             batches=figures.batches,
             transfers=figures.transfers,
             forms=list(FORMATS),
-            period=when(network.head.time)[:7],
+            period=f"{self._pages.operating_day(code).day_of(network.head.time):%Y-%m}",
         )
 
     async def statement(self, request: Request) -> Response:
@@ -158,7 +158,7 @@ class _Views:
         basis = wanted.get("basis", "")
         if basis not in set(Basis):
             raise NoSuchPageError(f"expected a basis, {' or '.join(Basis)}, came {basis!r}")
-        period = Period.parse(wanted.get("period", ""))
+        period = parse_period(wanted.get("period") or RelativePeriod.THIS_MONTH)
         code = request.path_params["city"]
         made = build_statement(self._pages.index, code, period, Basis(basis), cities=self._pages.cities.values())
         headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{file_name(made, form)}"'}

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from interline.cities import CityFile
+from interline.cities import DEFAULT_OPERATING_DAY, CityFile
 from interline.errors import InterlineError
+from interline.operating_day import OperatingDay
 from interline.tariff import Station, load_tariff
 from ledger.books import Books
 from ledger.head import Head
@@ -177,6 +178,11 @@ class Pages:
                 query.city_corrections(cursor, code),
             )
         return network.by_city[code]
+
+    def operating_day(self, code: int) -> OperatingDay:
+        """By which a city's statements count days: its file's, or China's where there is none."""
+        file = self.cities.get(code)
+        return DEFAULT_OPERATING_DAY if file is None else file.operating_day
 
     def stations(self, operator: int) -> Mapping[int, Station]:
         """A city's by their numbers, as far as its file is there."""

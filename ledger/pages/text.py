@@ -147,7 +147,9 @@ _WORDS: Final[dict[str, Words]] = {
     ),
     "period": Words("Period", "期间"),
     "period_hint": Words(
-        "a month, a day or a year: 2019-12, 2019-12-05, 2019", "月、日或年：2019-12、2019-12-05、2019"
+        "a month, a day or a year: 2019-12, 2019-12-05, 2019; or this-month, last-month, today, yesterday",
+        "月、日或年：2019-12、2019-12-05、2019；或 this-month（本月）、last-month（上月）、today（今天）、"
+        "yesterday（昨天）",
     ),
     "basis": Words("Basis", "记账基础"),
     "form_table": Words("Text", "文本"),

@@ -29,7 +29,7 @@ from ledger.statement.model import (
     Timing,
     totals_of,
 )
-from ledger.statement.period import Period
+from ledger.statement.period import Period, RelativePeriod
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -57,7 +57,7 @@ class ReadableIndex(Protocol):
 def build_statement(
     index: ReadableIndex,
     city: int | str,
-    period: Period,
+    period: Period | RelativePeriod,
     basis: Basis,
     *,
     block: int | Head | None = None,
@@ -68,14 +68,15 @@ def build_statement(
     Args:
         index: of the chain, as far as it has come.
         city: its code, or its name in the registry.
-        period: operating days by the city's clock.
+        period: operating days by the city's clock; a relative one by the operating day of the block. One that ends
+            before the city joined gives a statement without lines.
         basis: see Basis.
         block: to make it as of; a number, or a block that a node told of where the index keeps none of that number.
             None is the last one indexed.
         cities: city files; those of cities that have none keep China's operating day and can't be invoiced.
     Raises:
         UnknownCityError: no such city was a member at the block.
-        PeriodError: the block isn't indexed, the city joined after the period, or the period hasn't begun.
+        PeriodError: the block isn't indexed, or the period hasn't begun.
         BooksError: what the index says doesn't add up.
     """
     cursor = index.cursor()
@@ -91,7 +92,7 @@ def build_statement(
 def _build(
     cursor: DuckDBPyConnection,
     city: int | str,
-    period: Period,
+    period: Period | RelativePeriod,
     basis: Basis,
     block: int | Head | None,
     cities: Iterable[CityFile],
@@ -101,9 +102,11 @@ def _build(
     member = _choose(members, city, head)
     parties = [one.party for one in members]
     clocks = {one.code: one.operating_day for one in parties}
+    if isinstance(period, RelativePeriod):
+        period = period.on(member.party.operating_day.day_of(head.time))
     scope = query.Scope(member.party.code, head.number, period, basis, clocks)
-    _require_sensible(member, period, head, scope.begins)
-    return _put_together(cursor, scope, head, member.party, parties)
+    _require_begun(member, period, head, scope.begins)
+    return _put_together(cursor, scope, head, member, parties)
 
 
 def find_block(cursor: DuckDBPyConnection, wanted: int | Head | None) -> Head:
@@ -167,18 +170,11 @@ def _choose(members: Sequence[_Member], city: int | str, head: Head) -> _Member:
     )
 
 
-def _require_sensible(member: _Member, period: Period, head: Head, begins: int) -> None:
-    own = member.party
-    joined = own.operating_day.day_of(member.since)
-    if period.last < joined:
-        raise PeriodError(
-            f"expected a period in which {own.name} was a member, came {period}; it was admitted on {joined}: "
-            "choose a later one"
-        )
+def _require_begun(member: _Member, period: Period, head: Head, begins: int) -> None:
     if head.time < begins:
         raise PeriodError(
-            f"expected a period that has begun, came {period}; block {head.number} is of "
-            f"{own.operating_day.day_of(head.time)}: choose an earlier one, or a later block"
+            f"expected a period that has begun, found {period}; block {head.number} is of "
+            f"{member.party.operating_day.day_of(head.time)}: choose an earlier one, or a later block"
         )
 
 
@@ -186,9 +182,9 @@ def _require_sensible(member: _Member, period: Period, head: Head, begins: int) 
 
 
 def _put_together(
-    cursor: DuckDBPyConnection, scope: query.Scope, head: Head, own: Party, parties: Sequence[Party]
+    cursor: DuckDBPyConnection, scope: query.Scope, head: Head, member: _Member, parties: Sequence[Party]
 ) -> Statement:
-    meta = query.meta(cursor)
+    own, meta = member.party, query.meta(cursor)
     dated = entries.gather(cursor, scope)
     batches, position = entries.batches_of(cursor, dated)
     lines, made = entries.lines_of(dated, position)
@@ -221,6 +217,7 @@ def _put_together(
         bridge=bridge,
         parties=tuple(sorted((one for one in parties if one.code in named), key=lambda one: one.code)),
         rides_until=None if window is None else scope.ends - 1 + window,
+        admitted=own.operating_day.day_of(member.since),
     )
 
 

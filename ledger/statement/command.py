@@ -18,7 +18,7 @@ from ledger.statement.formats import Form, form_of
 from ledger.statement.json_form import statement_document
 from ledger.statement.model import Basis, Statement
 from ledger.statement.output import write_out
-from ledger.statement.period import Period
+from ledger.statement.period import Period, RelativePeriod, parse_period
 from ledger.statement.table import statement_tables
 from ledger.statement.words import remarks
 
@@ -77,14 +77,14 @@ def make(wish: Wish, chain: Chain, index_path: Path, cities: Path, tell: Callabl
     return Made(statement, (), form.write(statement), said)
 
 
-def chosen_period(wish: Wish) -> Period:
-    """The period, which is given once.
+def chosen_period(wish: Wish) -> Period | RelativePeriod:
+    """The period that was asked for; this month, if none was.
 
     Raises:
-        PeriodError: it isn't, or it is none.
+        PeriodError: it was given twice, or by halves, or it is none.
     """
-    if wish.period is not None and wish.first is None and wish.last is None:
-        return Period.parse(wish.period)
+    if wish.first is None and wish.last is None:
+        return RelativePeriod.THIS_MONTH if wish.period is None else parse_period(wish.period)
     if wish.period is None and wish.first is not None and wish.last is not None:
         return Period.between(wish.first, wish.last)
     raise PeriodError("expected either --period, or --from and --to: name the days once")

@@ -356,6 +356,13 @@ class Statement:
     """Every city that the statement names, itself too, by code."""
     rides_until: int | None = None
     """The last second at which rides of the period could settle, by the parameters at the block; None if not known."""
+    admitted: date | None = None
+    """The operating day on which the city became a member; None if not known."""
+
+    @property
+    def is_before_membership(self) -> bool:
+        """Whether the city wasn't a member yet on any day of the period: then nothing is on it."""
+        return self.admitted is not None and self.period.last < self.admitted
 
     @property
     def is_over(self) -> bool:

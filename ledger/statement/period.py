@@ -1,9 +1,16 @@
-"""The period of a statement: operating days, from the first to the last."""
+"""The period of a statement: operating days, from the first to the last.
+
+A period may be named by its days, or by today's (`this-month`). Which day today is says the chain, not this machine: it
+is the operating day, by the city's own clock, of the block that the statement is made at. So a statement of this month
+made again at its block is the same, a chain whose clock isn't the machine's has a month of its own, and the machine's
+time zone plays no part.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Final, Self
 
 from ledger.errors import PeriodError
@@ -13,6 +20,7 @@ _MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _YEARS: Final = range(1970, 2106)  # those of a uint32 of seconds
 _ONE: Final = timedelta(days=1)
+_EXAMPLES: Final = "2019-12, 2019-12-05 or 2019"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +51,30 @@ class Period:
         Raises:
             PeriodError: it names none.
         """
+        found = cls._named(text)
+        if found is None:
+            raise PeriodError(f"expected a period like {_EXAMPLES}, found {text!r}: correct it")
+        return found
+
+    @classmethod
+    def month_of(cls, day: date) -> Self:
+        """The month that a day is in."""
+        first = day.replace(day=1)
+        return cls(first, (first.replace(day=28) + 4 * _ONE).replace(day=1) - _ONE)
+
+    @classmethod
+    def _named(cls, text: str) -> Self | None:
         try:
             if _DAY.fullmatch(text):
                 day = date.fromisoformat(text)
                 return cls(day, day)
             if _MONTH.fullmatch(text):
-                first = date.fromisoformat(f"{text}-01")
-                return cls(first, (first.replace(day=28) + 4 * _ONE).replace(day=1) - _ONE)
+                return cls.month_of(date.fromisoformat(f"{text}-01"))
             if _YEAR.fullmatch(text):
                 return cls(date(int(text), 1, 1), date(int(text), 12, 31))
         except (ValueError, OverflowError):
             pass
-        raise PeriodError(f"expected a period like 2019-12, 2019-12-05 or 2019, came {text!r}: correct it")
+        return None
 
     @classmethod
     def between(cls, first: str, last: str) -> Self:
@@ -86,6 +106,46 @@ class Period:
 
     def __str__(self) -> str:
         return self.name.replace("_", " to ")
+
+
+class RelativePeriod(StrEnum):
+    """A period that is named by the day on which it is asked for."""
+
+    THIS_MONTH = "this-month"
+    LAST_MONTH = "last-month"
+    TODAY = "today"
+    YESTERDAY = "yesterday"
+
+    def on(self, today: date) -> Period:
+        """Its days, if it is asked for on operating day `today`.
+
+        Raises:
+            PeriodError: they are in a year in which no block can be.
+        """
+        match self:
+            case RelativePeriod.THIS_MONTH:
+                return Period.month_of(today)
+            case RelativePeriod.LAST_MONTH:
+                return Period.month_of(today.replace(day=1) - _ONE)
+            case RelativePeriod.TODAY:
+                return Period(today, today)
+            case RelativePeriod.YESTERDAY:
+                return Period(today - _ONE, today - _ONE)
+
+
+def parse_period(text: str) -> Period | RelativePeriod:
+    """What `Period.parse` reads, and `this-month`, `last-month`, `today` and `yesterday`.
+
+    Raises:
+        PeriodError: it names no period.
+    """
+    if text in set(RelativePeriod):
+        return RelativePeriod(text)
+    found = Period._named(text)
+    if found is None:
+        names = ", ".join(RelativePeriod)
+        raise PeriodError(f"expected a period like {_EXAMPLES}, or one of {names}, found {text!r}: correct it")
+    return found
 
 
 def _one_day(text: str) -> str:

@@ -63,7 +63,15 @@ TIMING_WORDS: Final[dict[Timing, Words]] = {
 
 
 def remarks(statement: Statement) -> list[Words]:
-    """What a reader has to know: that the period isn't over, that later rides may still come."""
+    """What a reader has to know: that nothing is on it, that the period isn't over, that later rides may still come."""
+    if statement.is_before_membership:
+        name, name_zh = statement.city.name, statement.city.name_zh or statement.city.name
+        return [
+            Words(
+                f"{printable(name)} was admitted on {statement.admitted}, after the period: there is nothing on it.",
+                f"{printable(name_zh)}于 {statement.admitted} 加入，在本期之后：本期无任何记录。",
+            )
+        ]
     said = [] if statement.is_over else [NOT_OVER]
     if statement.basis is Basis.ACCRUAL and statement.may_grow:
         if statement.rides_until is None:

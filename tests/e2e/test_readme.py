@@ -29,6 +29,11 @@ def tour() -> str:
     return "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
 
 
+def test_the_tour_needs_nothing_of_the_shell_but_its_commands() -> None:
+    """A `$(date)` would name the machine's day, which isn't the city's."""
+    assert re.findall(r"[$`]", tour()) == []
+
+
 def test_every_command_of_the_readme_works_in_its_order(chain: Chain, tmp_path: Path) -> None:
     commands = tour().replace("source .venv/bin/activate\n", "").replace("out/local", str(tmp_path))
     commands = re.sub(

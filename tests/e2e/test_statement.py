@@ -170,6 +170,25 @@ def test_a_table_goes_to_standard_output_and_says_that_the_period_is_not_over(ne
     assert "The period is not over" in ended.out
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_time_before_the_membership_is_an_empty_statement_in_every_form(
+    network: Network, tmp_path: Path, form: str
+) -> None:
+    out = tmp_path / "statement"
+    ended = run(network, "Hangzhou", "--period", "2018-01", "--format", form, "--out", str(out))
+    assert ended.status == 0, ended.err
+    assert re.search(r"Hangzhou was admitted on 2019-\d\d-\d\d, after the period", ended.err)
+    assert out.exists()
+
+
+def test_without_a_period_it_is_this_month_by_the_chains_clock(network: Network) -> None:
+    """The small world's clock stands in December 2019, whatever the machine's says."""
+    for period in ((), ("--period", "this-month")):
+        ended = run(network, "Hangzhou", *period, "--json")
+        assert ended.status == 0, ended.err
+        assert (ended.document["period"]["name"], ended.document["period"]["is_over"]) == ("2019-12", False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

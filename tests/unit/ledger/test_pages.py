@@ -96,7 +96,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("query", "status", "words"),
         [
-            ("period=last+month&basis=accrual&form=csv", 400, "like 2019-12, 2019-12-05 or 2019"),
+            ("period=last+month&basis=accrual&form=csv", 400, "like 2019-12, 2019-12-05 or 2019, or one of this-month"),
             ("period=2019-12&basis=accrual&form=pdf", 400, "expected one of the forms"),
             ("period=2019-12&basis=mine&form=csv", 404, "expected a basis, accrual or settlement"),
             ("", 400, "expected one of the forms"),
@@ -173,6 +173,27 @@ class TestSafety:
 
     def test_every_answer_says_how_long_it_took(self, client: TestClient) -> None:
         assert client.get("/en/").headers["server-timing"].startswith("app;dur=")
+
+
+@pytest.mark.parametrize(
+    ("at", "month"),
+    [("2019-12-31 23:59", "2019-12"), ("2020-01-01 03:59", "2019-12"), ("2020-01-01 04:00", "2020-01")],
+)
+def test_the_month_that_a_citys_page_proposes_has_begun_by_the_citys_own_day(
+    client: TestClient, rows: IndexRows, at: str, month: str
+) -> None:
+    rows.empty_block(at=moment(at))
+    page = client.get(f"/en/cities/{HANGZHOU}").text
+    assert f'name="period" value="{month}"' in page
+    for period in (month, "this-month", "today", ""):
+        answer = client.get(f"/en/cities/{HANGZHOU}/statement?period={period}&basis=accrual&form=json")
+        assert (answer.status_code, answer.json()["period"]["is_over"]) == (200, False)
+        assert answer.json()["period"]["name"].startswith(month)
+
+
+def test_a_statement_of_a_time_before_the_membership_is_empty(client: TestClient) -> None:
+    answer = client.get(f"/en/cities/{HANGZHOU}/statement?period=2018&basis=settlement&form=json")
+    assert (answer.status_code, answer.json()["lines"]) == (200, [])
 
 
 def test_a_new_block_is_on_the_next_page(client: TestClient, rows: IndexRows) -> None:

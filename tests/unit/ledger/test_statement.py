@@ -12,7 +12,7 @@ from ledger.head import Head
 from ledger.index.schema import TABLES
 from ledger.statement.build import build_statement
 from ledger.statement.model import Account, Basis, Kind, Line, Statement, Timing
-from ledger.statement.period import Period
+from ledger.statement.period import Period, RelativePeriod
 from ledger.statement.words import remarks
 from tests.support.ledger_story import HANGZHOU, NINGBO, SHANGHAI, XUZHOU, Story, StoryIndex, Trip, city_file, moment
 from tests.support.winter import winter
@@ -227,9 +227,55 @@ def test_a_city_that_never_joined_is_refused(index: StoryIndex) -> None:
         build_statement(index, "Atlantis", DECEMBER, ACCRUAL)
 
 
-def test_a_period_before_the_city_joined_is_refused(index: StoryIndex) -> None:
-    with pytest.raises(PeriodError, match=r"Shanghai was a member, came 2019-10; it was admitted on 2019-11-01"):
-        build_statement(index, SHANGHAI, Period.parse("2019-10"), ACCRUAL)
+@pytest.mark.parametrize("basis", Basis)
+@pytest.mark.parametrize("period", ["2019-10", "2019-10-31", "2018"])
+def test_a_period_before_the_city_joined_is_empty_and_says_when_it_did(
+    index: StoryIndex, period: str, basis: Basis
+) -> None:
+    statement = build_statement(index, SHANGHAI, Period.parse(period), basis)
+    assert (statement.lines, len(statement.rides), statement.counterparties) == ((), 0, ())
+    assert statement.opening == statement.closing == Account()
+    assert [said.en for said in remarks(statement)] == [
+        "Shanghai was admitted on 2019-11-01, after the period: there is nothing on it."
+    ]
+
+
+def test_on_the_day_of_its_admission_a_city_is_a_member(index: StoryIndex) -> None:
+    statement = build_statement(index, SHANGHAI, Period.parse("2019-11-01"), SETTLEMENT)
+    assert not statement.is_before_membership
+    assert not remarks(statement)
+
+
+@pytest.mark.parametrize(
+    ("at", "this_month", "today"),
+    [
+        ("2020-01-31 23:59", "2020-01", "2020-01-31"),
+        ("2020-02-01 00:00", "2020-01", "2020-01-31"),
+        ("2020-02-01 03:59", "2020-01", "2020-01-31"),
+        ("2020-02-01 04:00", "2020-02", "2020-02-01"),
+        ("2020-02-29 12:00", "2020-02", "2020-02-29"),
+        ("2021-01-01 03:59", "2020-12", "2020-12-31"),
+    ],
+)
+def test_today_is_the_operating_day_of_the_block(at: str, this_month: str, today: str) -> None:
+    story = winter()
+    story.quiet_block(at=at)
+    index = story.index()
+    for relative, named in ((RelativePeriod.THIS_MONTH, this_month), (RelativePeriod.TODAY, today)):
+        statement = build_statement(index, SHANGHAI, relative, ACCRUAL)
+        assert statement == build_statement(index, SHANGHAI, Period.parse(named), ACCRUAL)
+        assert not statement.is_over
+
+
+def test_a_relative_period_made_again_at_its_block_is_the_same() -> None:
+    story = winter()
+    block = story.block
+    before = build_statement(story.index(), SHANGHAI, RelativePeriod.LAST_MONTH, ACCRUAL)
+    story.quiet_block(at="2026-12-01 05:00")
+    index = story.index()
+    assert build_statement(index, SHANGHAI, RelativePeriod.LAST_MONTH, ACCRUAL, block=block) == before
+    assert before.period == DECEMBER
+    assert build_statement(index, SHANGHAI, RelativePeriod.LAST_MONTH, ACCRUAL).period == Period.parse("2026-11")
 
 
 def test_a_city_that_joined_later_is_unknown_at_an_earlier_block() -> None:
@@ -244,7 +290,7 @@ def test_a_city_that_joined_later_is_unknown_at_an_earlier_block() -> None:
 
 
 def test_a_period_that_has_not_begun_is_refused(index: StoryIndex) -> None:
-    with pytest.raises(PeriodError, match="has begun, came 2020-02; block 16 is of 2020-01-03"):
+    with pytest.raises(PeriodError, match="has begun, found 2020-02; block 16 is of 2020-01-03"):
         build_statement(index, SHANGHAI, Period.parse("2020-02"), ACCRUAL)
 
 

@@ -12,7 +12,7 @@ from ledger.statement.csv_form import csv_tables
 from ledger.statement.formats import FORMATS
 from ledger.statement.model import Basis, Statement
 from ledger.statement.output import write_out
-from ledger.statement.period import Period
+from ledger.statement.period import Period, RelativePeriod
 from tests.support.ledger_story import SHANGHAI
 from tests.support.winter import winter
 
@@ -29,9 +29,21 @@ def test_a_period_is_given_by_its_name_or_by_its_ends() -> None:
     assert chosen_period(replace(WISH, period=None, first="2019-12-01", last="2019-12-31")) == Period.parse("2019-12")
 
 
+def test_without_a_period_it_is_this_months() -> None:
+    assert chosen_period(replace(WISH, period=None)) is RelativePeriod.THIS_MONTH
+    assert chosen_period(replace(WISH, period="yesterday")) is RelativePeriod.YESTERDAY
+
+
 @pytest.mark.parametrize(
     "changes",
-    [{"period": None}, {"first": "2019-12-01"}, {"period": None, "last": "2019-12-01"}, {"last": "2019-12-01"}],
+    [
+        {"first": "2019-12-01"},
+        {"last": "2019-12-01"},
+        {"period": None, "first": "2019-12-01"},
+        {"period": None, "last": "2019-12-01"},
+        {"first": "2019-12-01", "last": "2019-12-31"},
+        {"period": "this-month", "first": "2019-12-01", "last": "2019-12-31"},
+    ],
 )
 def test_a_period_given_twice_or_by_halves_is_refused(changes: dict[str, str | None]) -> None:
     with pytest.raises(PeriodError, match="either --period, or --from and --to"):
