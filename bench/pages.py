@@ -35,6 +35,8 @@ TARGET: Final = 50.0
 """Milliseconds at the server that 95 of 100 overviews take at most, for one reader."""
 READERS: Final = (1, 4, 16)
 COLD_STARTS: Final = 5
+PATIENCE: Final = 300.0
+"""Seconds until a server must have begun, or ended: no figure, and nothing that decides on a busy machine."""
 _STATIC: Final = re.compile(rb'href="(/static/[^"]+\.css[^"]*)"')
 _DURATION: Final = re.compile(r"dur=([0-9.]+)")
 _NAIVE: Final = (
@@ -179,14 +181,17 @@ def _serving(index: Path) -> Iterator[tuple[int, subprocess.Popen[bytes], float]
         process = subprocess.Popen(command, cwd=REPOSITORY, stdout=log, stderr=log)
         try:
             while not _listens(port):
-                if process.poll() is not None or time.monotonic() > started + 60:
+                if process.poll() is not None or time.monotonic() > started + PATIENCE:
                     log.seek(0)
-                    raise RuntimeError(f"expected a server within 60 s, it said: {log.read().decode()}")
+                    raise RuntimeError(f"expected a server within {PATIENCE} s, it said: {log.read().decode()}")
                 time.sleep(0.01)
             yield port, process, time.monotonic() - started
         finally:
             process.terminate()
-            process.wait(30)
+            try:
+                process.wait(PATIENCE)
+            finally:
+                process.kill()
 
 
 def _listens(port: int) -> bool:
@@ -278,12 +283,14 @@ def _crowd(port: int, path: str, readers: int, times: int) -> dict[str, Any]:
         reader = Reader(port)
         whole.extend(reader.read(path).whole for _ in range(times // readers))
 
-    threads = [threading.Thread(target=read_on) for _ in range(readers)]
+    threads = [threading.Thread(target=read_on, daemon=True) for _ in range(readers)]
     started = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join()  # each answer has a limit of its own
+    if len(whole) != times // readers * readers:
+        raise RuntimeError(f"expected {times // readers * readers} answers of {path}, found {len(whole)}")
     rate = len(whole) / (time.perf_counter() - started)
     return {"readers": readers, "rate": rate, **_percentiles(whole)}
 

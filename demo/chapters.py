@@ -16,7 +16,7 @@ from web3.types import TxReceipt
 from demo.books import Books, keep_books
 from demo.corrections import Correction, correct
 from demo.errors import DemoError
-from demo.live import Balances, Watcher, ride_live
+from demo.live import PATIENCE, Balances, Watcher, ride_live
 from demo.mischief import ENDED_KEY, ENDED_KEY_WINDOW, ISSUER, REVOKED_SERIAL, Forger, bad_batch, bad_rides
 from demo.shifts import Log, Rider, Shift, work
 from demo.world import DEPLOYMENT, World
@@ -76,7 +76,7 @@ class Chapters:
         """Brings cities in, one after another, with one command; yields how many members there are as they join."""
         files = [str(self.world.city(code).path) for code in codes]
         box: list[Any] = []
-        worker = threading.Thread(target=self._onboard, args=(files, box))
+        worker = threading.Thread(target=self._onboard, args=(files, box), daemon=True)
         worker.start()
         registry = self._contract("CityRegistry")
         while worker.is_alive():
@@ -265,7 +265,7 @@ class Chapters:
         finally:
             balances.stop()
             watcher.stop()
-            watch.join()
+            watch.join(PATIENCE)
         self.tale.scans.accepted += len(elapsed)
         self.tale.scans.elapsed_ms += elapsed
         self.tale.tap_to_balance += balances.seconds
@@ -292,7 +292,7 @@ class Chapters:
         )
         signed = web3.eth.account.sign_transaction(transaction, test_private_key(account))
         receipt = web3.eth.wait_for_transaction_receipt(
-            web3.eth.send_raw_transaction(signed.raw_transaction), timeout=30
+            web3.eth.send_raw_transaction(signed.raw_transaction), timeout=PATIENCE
         )
         if receipt["status"] != 1:
             raise DemoError(f"expected {call.fn_name} to succeed, it reverted")

@@ -23,7 +23,7 @@ from interline.contracts import load_abi
 from issuer_client.wallet import Wallet
 
 DAY = 86_400
-PATIENCE = 30.0
+PATIENCE = 300.0
 """Seconds after which a live ride that isn't in the balance is an error."""
 
 
@@ -45,11 +45,15 @@ class Watcher:
         """Ends all of them as a service manager does."""
         for process in self.processes:
             process.terminate()
-        for process in self.processes:
-            process.wait(timeout=PATIENCE)
-        for log in self.logs:
-            log.close()
-        self.processes.clear()
+        try:
+            for process in self.processes:
+                process.wait(timeout=PATIENCE)
+        finally:
+            for process in self.processes:
+                process.kill()
+            for log in self.logs:
+                log.close()
+            self.processes.clear()
 
 
 @dataclass(slots=True)

@@ -23,6 +23,8 @@ from network.local_city import write_local_city
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 DEPLOYMENT: Final = "demo"
+HANGS: Final = 1_800
+"""Seconds after which a command that should end by itself never will."""
 TEST_PASSWORD: Final = "public test password"  # of keystores that hold keys of the public test mnemonic
 
 
@@ -114,12 +116,21 @@ def environment() -> dict[str, str]:
     return {**os.environ, **{f"{one}_PASSWORD": TEST_PASSWORD for one in whose}}
 
 
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, check=False, timeout=HANGS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DemoError(f"expected the end of `{' '.join(command[:8])} …` within {HANGS} s, it hangs") from error
+
+
 def run_lines(command: Sequence[str], accept: Sequence[int] = (0,)) -> list[Any]:
     """Runs a command that prints a JSON document per line.
 
     Raises DemoError where its exit status isn't one of `accept`, with what it said.
     """
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, check=False)
+    done = _run(command)
     if done.returncode not in accept:
         raise DemoError(
             f"expected exit status {' or '.join(map(str, accept))} of `{' '.join(command[:8])} …`, "
@@ -130,7 +141,7 @@ def run_lines(command: Sequence[str], accept: Sequence[int] = (0,)) -> list[Any]
 
 def run_json(command: Sequence[str], accept: Sequence[int] = (0,)) -> Any:
     """Runs a command that prints one JSON document, on however many lines."""
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, check=False)
+    done = _run(command)
     if done.returncode not in accept:
         raise DemoError(
             f"expected exit status {' or '.join(map(str, accept))} of `{' '.join(command)}`, "

@@ -5,6 +5,7 @@
 
 import atexit
 import contextlib
+import fcntl
 import json
 import os
 import platform
@@ -28,8 +29,8 @@ HOST: Final = "127.0.0.1"
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 STATE_INTERVAL: Final = 5  # seconds between two writes of the state, so that a killed chain loses little
 PORTS: Final = range(20_000, 32_000)  # below those that systems give to outgoing connections
-START_SECONDS: Final = 20.0
-STOP_SECONDS: Final = 30.0
+START_SECONDS: Final = 120.0  # it takes less than one; a busy machine mustn't decide
+STOP_SECONDS: Final = 120.0  # until then it writes its state, which a kill would lose
 
 
 def anvil_binary() -> Path:
@@ -195,11 +196,33 @@ class Chain:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, of those that no outgoing connection takes while the chain is stopped."""
+    """A port that nobody listens on, of those that no outgoing connection takes while the chain is stopped.
+
+    It is this process's until its end: two that ask at the same moment, or while one's chain is stopped, get two ports.
+    """
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):
-        if _is_free(port):
+        if _is_free(port) and _reserve(port):
             return port
     raise NetworkError(f"expected a free port from {PORTS[0]} to {PORTS[-1]}, found none")
+
+
+_reserved: Final[dict[int, IO[bytes]]] = {}
+"""The open file by whose lock a port is this process's; the system takes the lock away with the process."""
+
+
+def _reserve(port: int) -> bool:
+    if port in _reserved:
+        return False
+    folder = Path(tempfile.gettempdir()) / f"interline-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    file = (folder / str(port)).open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return False
+    _reserved[port] = file
+    return True
 
 
 def _is_free(port: int) -> bool:

@@ -1,6 +1,23 @@
-"""What all tests share: property tests have no deadline, for other tests keep the cores busy beside them."""
+"""What all tests share.
 
-from hypothesis import settings
+Property tests have no deadline and don't mind being slow, for other tests keep the cores busy beside them; one that
+fails says how to have the same example again. No thread that a test left behind keeps the process from ending.
+"""
 
-settings.register_profile("interline", settings(), deadline=None)
+import faulthandler
+import sys
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+LEFT_OVER = 120.0
+"""Seconds that threads which outlive the tests have until the process ends without them, and says where they hang."""
+
+settings.register_profile("interline", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("interline")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """From here on only threads are left that aren't daemons: a test hung, and its process would with it."""
+    faulthandler.dump_traceback_later(LEFT_OVER, exit=True, file=sys.__stderr__)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.chromium import NoBrowserError, running_chromium
 from tests.browser.places import paths_in
 from tests.browser.server import Server, serving
 from tests.browser.visiting import Visitor
 from tests.browser.wire import Wire
+from tests.support.patience import PATIENCE
 from tests.support.small_world import SmallWorld, small_world
+
+expect.set_options(timeout=1_000 * PATIENCE)
 
 
 @pytest.fixture(scope="session")

@@ -13,13 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from network.chain import HOST, free_port
 from tests.support.deploy import REPOSITORY
-
-PATIENCE: Final = 30.0
-"""Seconds until it must answer."""
+from tests.support.patience import PATIENCE
 
 
 @dataclass
@@ -69,7 +67,10 @@ def serving(
             yield server
         finally:
             process.terminate()
-            process.wait(PATIENCE)
+            try:
+                process.wait(PATIENCE)
+            finally:
+                process.kill()
 
 
 def _wait(server: Server) -> None:

@@ -11,6 +11,7 @@ from tests.browser.server import serving
 from tests.browser.test_live import shown_head, wait_for_head
 from tests.browser.visiting import LANGUAGES, Language, Visitor
 from tests.browser.wire import Wire
+from tests.support.patience import PATIENCE
 from tests.support.small_world import HANGZHOU, NANJING, SmallWorld
 
 pytestmark = pytest.mark.browser
@@ -19,7 +20,7 @@ WORDS = {"en": "node", "zh": "节点"}
 
 
 def connection(page: Page, state: str) -> None:
-    expect(page.locator("[role=status][data-state]")).to_have_attribute("data-state", state, timeout=15_000)
+    expect(page.locator("[role=status][data-state]")).to_have_attribute("data-state", state, timeout=1_000 * PATIENCE)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize
 
+from tests.support.patience import PATIENCE
+
 Language = Literal["en", "zh"]
 Device = Literal["desktop", "phone"]
 Scheme = Literal["light", "dark"]
@@ -73,7 +75,7 @@ class Visitor:
             bypass_csp=bypass_csp,
             accept_downloads=True,
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(1_000 * PATIENCE)
         try:
             page = context.new_page()
             visit = Visit(page)

@@ -33,6 +33,7 @@ from eth_utils.abi import (
 
 from interline.signatures import parse_address, to_checksum
 from network.chain import HOST, Chain
+from tests.support.patience import PATIENCE
 
 GAS = 20_000_000
 
@@ -96,7 +97,7 @@ class Node:
     """
 
     def __init__(self, chain: Chain) -> None:
-        self._connection = http.client.HTTPConnection(HOST, chain.port, timeout=60)
+        self._connection = http.client.HTTPConnection(HOST, chain.port, timeout=PATIENCE)
         self._contracts: dict[bytes, Contract] = {}
 
     # ------------------------------------------------------------ requests

@@ -29,6 +29,7 @@ from interline.signatures import sign_compact
 from interline.tariff import tariff_hash
 from network.accounts import BANK, DEPLOYER, Role, city_index, test_address, test_private_key
 from network.chain import Chain
+from tests.support.patience import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CITIES = {"Shanghai": 3100, "Hangzhou": 3301, "Ningbo": 3302, "Wenzhou": 3303}
@@ -698,7 +699,7 @@ def test_a_keyfile_account_governs_as_a_test_account_does(four: World, tmp_path:
             | {"APE_DATA_FOLDER": str(tmp_path / "ape"), "APE_ACCOUNTS_ningbo-admin_PASSPHRASE": "correct horse"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Ended(done.returncode, done.stdout, done.stderr)

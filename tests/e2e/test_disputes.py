@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from tests.support.deploy import City, Deployment, deploy, deploy_successor
 from tests.support.disputes import DAY, Place, carry, chain_time, issue, pass_time, rows
 from tests.support.gates import GateFolder, gate_folder
 from tests.support.offices import OfficeFolder, office_folder, ride_on, settle
+from tests.support.patience import PATIENCE, running, wait_until
 from tests.support.riders import Rider, TicketOffice
 from tests.support.succession import chain_in_the_past, name_successor
 
@@ -395,13 +398,9 @@ class TestWhatCanGoWrong:
         disputed(office, ride_places)
         count = sent_by(deployment, hangzhou)
         deployment.web3.provider.make_request("evm_setAutomine", [False])  # type: ignore[arg-type]
-        process = subprocess.Popen(gate.command("answer"), env=gate.environment, stdout=subprocess.DEVNULL)
-        try:
-            until(lambda: rows(gate, "SELECT count(*) FROM disputes WHERE tx IS NOT NULL")[0][0] == 2)
+        with running(gate.command("answer"), env=gate.environment, stdout=subprocess.DEVNULL):
+            wait_until(lambda: rows(gate, "SELECT count(*) FROM disputes WHERE tx IS NOT NULL")[0][0] == 2)
             time.sleep(0.5)
-        finally:
-            process.kill()
-            process.wait()
         again = gate.run("answer", "--timeout", "1", "--json")
         assert again.returncode == 2
         assert "no outcome within 1 s" in again.stderr
@@ -420,30 +419,35 @@ class TestWatching:
         ride_places = carry(gate, riders)
         _forge(gate, spoilt)
         assert good is not spoilt
-        watchers = [
-            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            for command, environment in (
-                (gate.command("answer", "--watch", "0.3", "--json"), gate.environment),
-                (office.command("claim", "--watch", "0.3", "--json"), office.environment),
-            )
-        ]
-        try:
+        answer = gate.command("answer", "--watch", "0.3", "--json")
+        claim = office.command("claim", "--watch", "0.3", "--json")
+        with ExitStack() as until_the_end:
+            files = [until_the_end.enter_context(tempfile.TemporaryFile("w+")) for _ in range(2)]
+            watchers = [
+                until_the_end.enter_context(running(command, env=environment, stdout=file, stderr=subprocess.STDOUT))
+                for command, environment, file in (
+                    (answer, gate.environment, files[0]),
+                    (claim, office.environment, files[1]),
+                )
+            ]
             disputed(office, ride_places)
             stage = deployment.refunds.functions.caseOf
-            until(lambda: stage(ride_places[0].id, ride_places[0].index).call()[-1] == 2)
+            wait_until(lambda: stage(ride_places[0].id, ride_places[0].index).call()[-1] == 2)
             pass_time(deployment, 10 * DAY + 60)
-            until(lambda: stage(ride_places[1].id, ride_places[1].index).call()[-1] == 3)
-            until(lambda: set(states(gate.json("disputes")).values()) == {"upheld", "refunded"})
+            wait_until(lambda: stage(ride_places[1].id, ride_places[1].index).call()[-1] == 3)
+            wait_until(lambda: set(states(gate.json("disputes")).values()) == {"upheld", "refunded"})
             second = gate.run("answer", "--timeout", "0")
             assert "another gate-client answer is at work" in second.stderr
             time.sleep(1)
-        finally:
             for watcher in watchers:
                 watcher.send_signal(signal.SIGTERM)
-            output = [watcher.communicate(timeout=30) for watcher in watchers]
-        assert [watcher.returncode for watcher in watchers] == [0, 0], output
-        assert '"state": "refunded"' in output[0][0].splitlines()[-1]
-        assert '"state": "claimed"' in output[1][0]
+            statuses = [watcher.wait(PATIENCE) for watcher in watchers]
+            for file in files:
+                file.seek(0)
+            output = [file.read() for file in files]
+        assert statuses == [0, 0], output
+        assert '"state": "refunded"' in output[0].splitlines()[-1]
+        assert '"state": "claimed"' in output[1]
 
 
 class TestSuccession:
@@ -467,10 +471,3 @@ class TestSuccession:
             assert [(one["clearinghouse"], one["state"]) for one in cases] == [
                 (to_checksum(deployment.domain.clearinghouse), "upheld") for deployment in (old, new)
             ]
-
-
-def until(done: Callable[[], bool], patience: float = 60) -> None:
-    deadline = time.monotonic() + patience
-    while not done():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.1)

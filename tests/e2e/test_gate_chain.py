@@ -6,10 +6,10 @@ import json
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from eth_account import Account
@@ -20,6 +20,7 @@ from network.accounts import BANK, Role, test_private_key
 from network.chain import Chain
 from tests.support.deploy import City, Deployment, city, deploy, send_all
 from tests.support.gates import GateFolder, gate_folder
+from tests.support.patience import PATIENCE, running, wait_until
 from tests.support.riders import Rider, TicketOffice
 
 CITIES = ["Shanghai", "Hangzhou", "Xuzhou"]
@@ -275,12 +276,10 @@ class TestSubmit:
 
     def test_two_submits_at_once_share_the_work(self, gate: GateFolder, ride: Ride) -> None:
         ride(3)
-        processes = [
-            subprocess.Popen(gate.command("submit", "--json"), stdout=subprocess.PIPE, env=gate.environment)
-            for _ in range(2)
-        ]
-        documents = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
-        assert [process.returncode for process in processes] == [0, 0]
+        submit = gate.command("submit", "--json")
+        with running(submit, env=gate.environment) as one, running(submit, env=gate.environment) as other:
+            documents = [json.loads(process.communicate(timeout=PATIENCE)[0]) for process in (one, other)]
+        assert [one.returncode, other.returncode] == [0, 0]
         assert sum(batch["settled"] for document in documents for batch in document["batches"]) == 3
 
 
@@ -310,10 +309,8 @@ class TestAChainThatIsAway:
             office = TicketOffice(deployment.domain, deployment.cities["Shanghai"])
             pass_through(gate, [office.issue(hangzhou, not_after=int(time.time()) + 3_600) for _ in range(2)])
             submitter, count = hangzhou.file.submitters[0], deployment.web3.eth.get_transaction_count
-            process = subprocess.Popen(gate.command("submit"), env=gate.environment)
-            wait_until(lambda: count(submitter, "pending") == 1)
-            process.kill()
-            process.wait()
+            with running(gate.command("submit"), env=gate.environment, stdout=None):
+                wait_until(lambda: count(submitter, "pending") == 1, "its transaction in the pool")
             assert gate.json("status")["rides"]["batched"] == 2
             [batch] = gate.json("submit")["batches"]
             assert batch["settled"] == 2
@@ -327,8 +324,10 @@ class TestAChainThatIsAway:
             gate = gate_folder(tmp_path / "gate", deployment, hangzhou)
             gate.json("sync")
         command = gate.command("submit", "--json", "--watch", "0.1")
-        pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=gate.environment) as watch:
+        with (
+            tempfile.TemporaryFile("w+") as errors,
+            running(command, stderr=errors, env=gate.environment) as watch,
+        ):
             office = TicketOffice(deployment.domain, deployment.cities["Shanghai"])
             assert watch.stdout is not None
             for _ in range(2):
@@ -337,16 +336,9 @@ class TestAChainThatIsAway:
                     document = json.loads(watch.stdout.readline())
                     assert [batch["settled"] for batch in document["batches"]] == [2]
             watch.send_signal(signal.SIGTERM)
-            assert watch.wait(30) == 0
-            assert watch.stderr is not None
-            assert "Traceback" not in watch.stderr.read()
-
-
-def wait_until(true: Callable[[], Any], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+            assert watch.wait(PATIENCE) == 0
+            errors.seek(0)
+            assert "Traceback" not in errors.read()
 
 
 def write_max_fare(deployment: Deployment, fen: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from network.chain import Chain
+from tests.support.patience import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEPLOYMENT = "readme-tour"
@@ -52,7 +53,7 @@ def test_every_command_of_the_readme_works_in_its_order(chain: Chain, tmp_path: 
         env=os.environ | {"PATH": programs},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

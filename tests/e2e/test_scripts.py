@@ -6,7 +6,6 @@ that none depends on another.
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from interline.contracts import load_abi
 from interline.signatures import to_checksum
 from network.accounts import Role, city_index, test_address
 from network.chain import Chain
+from tests.support.patience import PATIENCE, running
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 APE = str(Path(sys.executable).parent / "ape")
@@ -66,18 +66,14 @@ class Network:
 
     def run_killed(self, sent: int, *arguments: str) -> None:
         """Run a script, and kill it as soon as it has sent so many transactions."""
-        process = subprocess.Popen(
-            self.command(*arguments), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        assert process.stderr is not None
-        seen: list[str] = []
-        while sum(line.startswith("sent: ") for line in seen) < sent:
-            line = process.stderr.readline()
-            assert line, f"expected {sent} transactions before it ended: {seen}"
-            seen.append(line)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stderr.close()
+        pipe = subprocess.PIPE
+        with running(self.command(*arguments), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=pipe) as process:
+            assert process.stderr is not None
+            seen: list[str] = []
+            while sum(line.startswith("sent: ") for line in seen) < sent:
+                line = process.stderr.readline()
+                assert line, f"expected {sent} transactions before it ended: {seen}"
+                seen.append(line)
 
     @property
     def web3(self) -> Web3:
@@ -90,7 +86,7 @@ class Network:
 
 
 def ended(command: list[str]) -> Ended:
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE)
     assert "Traceback" not in done.stderr, done.stderr
     return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from network.accounts import Role
 from network.chain import Chain
 from tests.support.deploy import City, Deployment, deploy, deploy_successor
 from tests.support.gates import GateFolder, gate_folder
+from tests.support.patience import PATIENCE, running
 from tests.support.riders import Rider, TicketOffice
 from tests.support.succession import (
     DAYS_AGO,
@@ -31,8 +32,6 @@ from tests.support.succession import (
     pass_time,
     wait_until,
 )
-
-pytestmark = pytest.mark.timeout(300)
 
 CITIES = ["Shanghai", "Hangzhou", "Xuzhou"]
 DEPOSIT = 100_000
@@ -114,6 +113,7 @@ def test_rides_in_flight_settle_once_each_where_its_ticket_was_signed_for(story:
 
     # Before: a batch that is signed and can't be sent, and rides that nobody has submitted.
     submitter = story.hangzhou.file.submitters[0]
+    began = time.monotonic()
     through(gate, signed)
     story.old.as_admin(story.hangzhou, "removeSubmitter", submitter)
     waiting = json.loads(gate.run("submit", "--json").stdout)["waiting"]
@@ -121,8 +121,10 @@ def test_rides_in_flight_settle_once_each_where_its_ticket_was_signed_for(story:
     story.old.as_admin(story.hangzhou, "addSubmitter", submitter)
     through(gate, unsent)
 
-    # The successor is named. The gate syncs, the hub is out of contact.
-    closes_at = name_successor(story.old, story.new, closes_in=25)
+    # The successor is named. The gate syncs, the hub is out of contact. Until it closes there is time for several times
+    # as many commands as it takes, by what they take here.
+    spent = time.monotonic() - began
+    closes_at = name_successor(story.old, story.new, closes_in=25 + round(8 * spent))
     document = gate.json("sync")
     assert document["clearinghouse"] == story.new.clearinghouse.address
     assert document["predecessors"] == [{"clearinghouse": story.old.clearinghouse.address, "closes_at": closes_at}]
@@ -130,7 +132,6 @@ def test_rides_in_flight_settle_once_each_where_its_ticket_was_signed_for(story:
     assert {rider.ticket.serial for rider in renewed} < {rider.ticket.serial for rider in (*unsent, *signed, *inside)}
     through(gate, renewed)
     assert set(scan(gate, "entry", inside)) == {"accepted"}
-    assert time.time() < closes_at, "the machine is too slow for this test"
 
     # It closes. Who is inside gets out; who comes with an old ticket doesn't get in, but at the hub that can't know.
     wait_until(closes_at)
@@ -210,8 +211,7 @@ def test_a_watch_that_runs_on_follows_the_successor(story: Story) -> None:
     old_office, new_office = story.offices()
     often = "from gate_client import cli, session; session.LINE_EVERY = 0.5; cli.main()"
     command = [sys.executable, "-c", often, *gate.command("submit", "--json", "--watch", "0.1")[3:]]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=gate.environment) as watch:
+    with tempfile.TemporaryFile("w+") as errors, running(command, stderr=errors, env=gate.environment) as watch:
         assert watch.stdout is not None
         name_successor(story.old, story.new, closes_in=3_600)
         gate.json("sync")
@@ -220,9 +220,9 @@ def test_a_watch_that_runs_on_follows_the_successor(story: Story) -> None:
             [batch] = json.loads(watch.stdout.readline())["batches"]
             assert (batch["settled"], batch["clearinghouse"]) == (2, deployment.clearinghouse.address)
         watch.send_signal(signal.SIGTERM)
-        assert watch.wait(30) == 0
-        assert watch.stderr is not None
-        assert "Traceback" not in watch.stderr.read()
+        assert watch.wait(PATIENCE) == 0
+        errors.seek(0)
+        assert "Traceback" not in errors.read()
 
 
 def test_during_an_emergency_stop_batches_wait_and_go_out_afterwards(story: Story) -> None:

@@ -18,6 +18,7 @@ from interline.keystores import save_keystore
 from network.accounts import Role
 from network.chain import Chain
 from tests.support.deploy import REPOSITORY, City, Deployment, deploy
+from tests.support.patience import PATIENCE
 
 CLIENT = Path(__file__).with_name("cli.mjs")
 PASSWORD = "a password of the tests"
@@ -35,7 +36,7 @@ def run_client(*arguments: str, document: object = None) -> tuple[int, Any]:
         text=True,
         cwd=REPOSITORY,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert run.returncode in (0, 1), run.stderr
     return run.returncode, json.loads(run.stdout)
@@ -110,7 +111,7 @@ class Gate:
             text=True,
             env=os.environ | {"GATE_KEYSTORE_PASSWORD": PASSWORD},
             check=False,
-            timeout=120,
+            timeout=PATIENCE,
         )
         assert run.returncode in (0, 1), run.stderr
         return run.returncode, [json.loads(line) for line in run.stdout.splitlines()]

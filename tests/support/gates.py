@@ -15,6 +15,7 @@ from interline.keystores import save_keystore
 from interline.signatures import to_checksum
 from network.accounts import Role
 from tests.support.deploy import City, Deployment
+from tests.support.patience import PATIENCE
 
 PASSWORD = "a password for tests"
 
@@ -43,7 +44,12 @@ class GateFolder:
     def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run `gate-client` and wait for it."""
         return subprocess.run(
-            self.command(*arguments), input=stdin, capture_output=True, text=True, env=self.environment, timeout=120
+            self.command(*arguments),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            timeout=PATIENCE,
         )
 
     def scan_texts(self, direction: str, texts: Sequence[str], *, station: int = 1) -> list[dict[str, Any]]:

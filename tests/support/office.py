@@ -4,6 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.support.patience import PATIENCE
+
 _ALWAYS_RECALCULATE = """<?xml version="1.0" encoding="UTF-8"?>
 <oor:items xmlns:oor="http://openoffice.org/2001/registry">
 <item oor:path="/org.openoffice.Office.Calc/Formula/Load">
@@ -29,7 +31,7 @@ def convert(workbook: Path, suffix: str, folder: Path) -> Path:
     settings.write_text(_ALWAYS_RECALCULATE)
     command = [soffice, f"-env:UserInstallation={profile.resolve().as_uri()}", "--headless"]
     command += ["--convert-to", suffix, "--outdir", str(folder), str(workbook)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     converted = folder / f"{workbook.stem}.{suffix}"
     if ran.returncode != 0 or not converted.is_file():
         raise RuntimeError(f"LibreOffice made no {suffix} of {workbook.name}: {ran.stdout}{ran.stderr}")

@@ -20,6 +20,7 @@ from interline.code import Code
 from interline.domain import Domain
 from interline.reasons import GateReason
 from tests.support.deploy import City
+from tests.support.patience import PATIENCE
 from tests.support.riders import Rider, TicketOffice
 from tests.unit.gate.conftest import NOW
 
@@ -199,7 +200,7 @@ def _remember(barrier: object) -> None:
 
 
 def _race(path: Path, domain: Domain, codes: list[bytes]) -> list[str]:
-    _start.wait()  # type: ignore[name-defined]  # noqa: F821
+    _start.wait(PATIENCE)  # type: ignore[name-defined]  # noqa: F821
     with Journal(path, operator=3301, domain=domain) as journal:
         return [_tap_code(journal, Code.from_bytes(data)).value for data in codes]
 

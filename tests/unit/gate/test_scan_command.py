@@ -23,6 +23,7 @@ from interline.keystores import save_keystore
 from interline.signatures import to_checksum
 from tests.support.deploy import City
 from tests.support.gates import PASSWORD, GateFolder
+from tests.support.patience import PATIENCE, running
 from tests.support.riders import Rider, TicketOffice, qr_picture
 
 UNREACHABLE = "http://127.0.0.1:1"
@@ -127,7 +128,7 @@ def test_lines_that_are_no_text_are_answered_too(gate: GateFolder) -> None:
 
 def test_a_line_is_answered_before_the_next_one_comes(gate: GateFolder, code: Code) -> None:
     command = gate.command("scan", "--direction", "entry", "--json", "-")
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with running(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for expected in ("accepted", "already_entered"):
@@ -135,7 +136,7 @@ def test_a_line_is_answered_before_the_next_one_comes(gate: GateFolder, code: Co
             process.stdin.flush()
             assert json.loads(process.stdout.readline())["reason"] == expected
         process.stdin.close()
-        assert process.wait(10) == 1
+        assert process.wait(PATIENCE) == 1
 
 
 def test_the_station_of_the_command_line_goes_before_that_of_the_file(gate: GateFolder, code: Code) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from issuer_client.config import IssuerConfig
 from issuer_client.office import TicketOffice
 from issuer_client.wallet import Wallet
 from network.accounts import Role, city_index, test_private_key
+from tests.support.patience import running
 
 CITIES = Path(__file__).parents[3] / "cities"
 CHAIN_ID = 1337
@@ -127,15 +129,11 @@ class Desk:
         assert result.exit_code == 0, result.stderr
         return json.loads(result.stdout)
 
-    def start(self, *arguments: object) -> "subprocess.Popen[bytes]":
-        """Start a command in a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "issuer_client", "--config", str(self.settings), *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=os.environ | {"ISSUER_KEYSTORE_PASSWORD": PASSWORD},
-        )
+    def start(self, *arguments: object) -> "AbstractContextManager[subprocess.Popen[str]]":
+        """Start a command in a process of its own, which is gone at the end."""
+        command = [sys.executable, "-m", "issuer_client", "--config", str(self.settings), *map(str, arguments)]
+        environment = os.environ | {"ISSUER_KEYSTORE_PASSWORD": PASSWORD}
+        return running(command, env=environment, stderr=subprocess.PIPE)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import sqlite3
 import sys
 import termios
@@ -236,12 +237,23 @@ def test_a_database_that_is_locked_for_too_long_is_status_2(desk: Desk, monkeypa
     assert "database is locked" in result.stderr
 
 
-def test_the_password_is_asked_for_at_a_terminal_and_not_shown(desk: Desk) -> None:
+def end(process: int) -> None:
+    """Kill a child, if it is still ours and there."""
+    try:
+        if os.waitpid(process, os.WNOHANG)[0] == 0:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+    except ChildProcessError:
+        pass  # it ended, and was waited for
+
+
+def test_the_password_is_asked_for_at_a_terminal_and_not_shown(desk: Desk, request: pytest.FixtureRequest) -> None:
     process, terminal = pty.fork()
     if process == 0:
         os.environ.pop("ISSUER_KEYSTORE_PASSWORD", None)
         arguments = ["--config", str(desk.settings), "issue", "--operator", str(HANGZHOU), "--json"]
         os.execv(sys.executable, [sys.executable, "-m", "issuer_client", *arguments])
+    request.addfinalizer(lambda: end(process))
     shown = b""
     while b"Password of" not in shown:
         shown += os.read(terminal, 1024)

@@ -7,7 +7,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from tests.support.patience import PATIENCE, running
 
 from .conftest import HANGZHOU, XUZHOU, Desk, issuer_key
 
@@ -33,16 +37,13 @@ with TicketOffice(config, private_key) as office:
 """
 
 
-def start_loop(folder: Path, rounds: int = -1) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(
-        [sys.executable, "-c", LOOP, str(folder), str(HANGZHOU), issuer_key(XUZHOU).hex(), str(rounds)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+@contextmanager
+def start_loop(folder: Path, rounds: int = -1) -> "Iterator[subprocess.Popen[str]]":
+    command = [sys.executable, "-c", LOOP, str(folder), str(HANGZHOU), issuer_key(XUZHOU).hex(), str(rounds)]
+    with running(command, stdin=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
 
 
 def let_go(process: "subprocess.Popen[str]") -> None:
@@ -70,32 +71,39 @@ def assert_every_ticket_is_there_once(folder: Path, printed: list[str]) -> None:
 def test_an_office_that_is_killed_again_and_again_gives_no_serial_twice(tmp_path: Path) -> None:
     moments = random.Random(7)
     printed: list[str] = []
-    for _ in range(20):
-        process = start_loop(tmp_path)
-        let_go(process)
-        time.sleep(moments.uniform(0.0, 0.25))
-        process.kill()
-        lines, _ = process.communicate()
-        printed += [line for line in lines.split("\n") if len(line) == 232]  # the last one may be cut off
-    assert len(printed) > 256
+    kills = 0
+    while kills < 20 or len(printed) <= 256:
+        with start_loop(tmp_path) as process:
+            assert process.stdout is not None
+            let_go(process)
+            lines = [process.stdout.readline() for _ in range(moments.randrange(40))]
+            time.sleep(moments.uniform(0.0, 0.02))
+            process.kill()
+            lines += process.stdout.readlines()
+            kills += 1
+        printed += [line[:-1] for line in lines if len(line) == 233]  # the last one may be cut off
     assert_every_ticket_is_there_once(tmp_path, printed)
 
 
 def test_an_issue_command_that_is_killed_leaves_all_of_its_tickets_or_none(desk: Desk) -> None:
     started = time.monotonic()
-    assert desk.start("issue", "--operator", HANGZHOU, "--json").wait() == 0
+    with desk.start("issue", "--operator", HANGZHOU, "--json") as process:
+        process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0
     whole = time.monotonic() - started
     moments = random.Random(7)
-    printed, killed = list[str](), 0
-    for _ in range(16):
-        process = desk.start("issue", "--operator", HANGZHOU, "--count", 7, "--json")
-        time.sleep(moments.uniform(0.3 * whole, 1.1 * whole))
-        process.kill()
-        output, _ = process.communicate()
+    printed, killed, runs = list[str](), 0, 0
+    while killed == 0 or runs < 16:
+        runs += 1
+        with desk.start("issue", "--operator", HANGZHOU, "--count", 7, "--json") as process:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(moments.uniform(0.3, 1.1) * whole)
+            process.kill()
+            output, _ = process.communicate()
         killed += process.returncode != 0
-        if output.endswith(b"}\n"):
+        if output.endswith("}\n"):
             printed += [ticket["ticket"][2:] for ticket in json.loads(output)["tickets"]]
-    assert killed > 0
+        assert time.monotonic() - started < PATIENCE, f"expected a kill before the end, found none in {runs} runs"
     assert_every_ticket_is_there_once(desk.folder, printed)
     assert len(in_register(desk.folder)) % 7 == 1
     # The wallet works, and takes in what the register has and it doesn't.
@@ -105,10 +113,11 @@ def test_an_issue_command_that_is_killed_leaves_all_of_its_tickets_or_none(desk:
 
 
 def test_offices_that_issue_at_once_from_one_database_give_no_serial_twice(tmp_path: Path) -> None:
-    processes = [start_loop(tmp_path, rounds=60) for _ in range(3)]
-    for process in processes:
-        let_go(process)
-    printed = [line for process in processes for line in process.communicate()[0].split()]
+    with ExitStack() as until_the_end:
+        processes = [until_the_end.enter_context(start_loop(tmp_path, rounds=60)) for _ in range(3)]
+        for process in processes:
+            let_go(process)
+        printed = [line for process in processes for line in process.communicate(timeout=PATIENCE)[0].split()]
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert len(printed) == 360
     assert len(in_register(tmp_path)) == 360

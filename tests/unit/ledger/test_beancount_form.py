@@ -11,6 +11,7 @@ from beancount.core.data import Transaction
 
 from ledger.statement.beancount_form import beancount
 from ledger.statement.model import Account, Basis, Kind, Statement
+from tests.support.patience import PATIENCE
 from tests.support.statements import DEALS, SUZHOU, Deal, statement_of
 
 BEAN_CHECK = Path(sys.executable).with_name("bean-check")
@@ -20,7 +21,9 @@ BASES = pytest.mark.parametrize("basis", Basis)
 def bean_check(ledger: bytes, folder: Path) -> subprocess.CompletedProcess[str]:
     path = folder / "statement.beancount"
     path.write_bytes(ledger)
-    return subprocess.run([BEAN_CHECK, "--no-cache", path], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [BEAN_CHECK, "--no-cache", path], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 def require_clean(statement: Statement, folder: Path) -> None:

@@ -11,6 +11,7 @@ from ledger.statement.beancount_form import beancount
 from ledger.statement.camt053 import camt053
 from ledger.statement.model import Basis
 from ledger.statement.xlsx import xlsx
+from tests.support.patience import PATIENCE
 from tests.support.statements import statement_of
 
 FORMS = {"xlsx": xlsx, "camt053": camt053, "beancount": beancount}
@@ -34,6 +35,6 @@ def test_made_twice_it_is_the_same(form: str, basis: Basis) -> None:
 def test_made_in_another_process_in_another_place_it_is_the_same(seed: str, zone: str) -> None:
     """Another order of sets, another time zone of the machine."""
     environment = os.environ | {"PYTHONHASHSEED": seed, "TZ": zone, "PYTHONPATH": os.pathsep.join(sys.path)}
-    ran = subprocess.run([sys.executable, "-c", ALL], env=environment, capture_output=True, text=True, timeout=120)
+    ran = subprocess.run([sys.executable, "-c", ALL], env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == [digest(*case) for case in CASES]

@@ -23,6 +23,7 @@ from ledger.statement.model import Basis, Statement
 from ledger.statement.period import Period
 from ledger.statement.xlsx import xlsx
 from tests.support.ledger_story import HANGZHOU, SHANGHAI, XUZHOU, city_file
+from tests.support.patience import PATIENCE
 from tests.support.winter import NAMES, winter
 
 BEAN_CHECK = Path(sys.executable).with_name("bean-check")
@@ -45,7 +46,9 @@ def statements() -> Statements:
 def test_bean_check_is_content(case: Case, statements: Statements, tmp_path: Path) -> None:
     path = tmp_path / "statement.beancount"
     path.write_bytes(beancount(statements[case]))
-    checked = subprocess.run([BEAN_CHECK, "--no-cache", path], capture_output=True, text=True, timeout=60, check=False)
+    checked = subprocess.run(
+        [BEAN_CHECK, "--no-cache", path], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert (checked.returncode, checked.stderr) == (0, "")
 
 

@@ -15,6 +15,7 @@ from ledger.errors import IndexFileError
 from ledger.head import Head
 from ledger.index.schema import TABLES
 from ledger.index.store import Index
+from tests.support.patience import running
 
 _HOLD = """
 import sys
@@ -34,13 +35,10 @@ def path(tmp_path: Path) -> Path:
 def another_process(path: Path) -> Iterator[int]:
     """Another process that has the index open to write; its id."""
     command = [sys.executable, "-c", _HOLD, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with running(command, stdin=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
-        try:
-            yield process.pid
-        finally:
-            process.kill()
+        yield process.pid
 
 
 def test_an_index_is_made_where_there_is_none(path: Path) -> None:

@@ -23,6 +23,7 @@ from ledger.pages.app import make_app
 from ledger.pages.live import Follower, State
 from tests.support.deploy import REPOSITORY
 from tests.support.index_rows import IndexRows, moment
+from tests.support.patience import PATIENCE
 
 SHANGHAI, HANGZHOU, XUZHOU = 3100, 3301, 3203
 
@@ -238,7 +239,7 @@ class TestTheFollower:
 
 
 def _becomes(follower: Follower, state: State) -> bool:
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE
     while follower.standing.state is not state and time.monotonic() < until:
         time.sleep(0.01)
     return follower.standing.state is state
