@@ -17,7 +17,7 @@ FORGE_DIR = $$(echo $(CURDIR)/node_modules/@foundry-rs/forge-*/bin)
 FORGE = $(FORGE_DIR)/forge
 SEED ?= 0x1
 
-.PHONY: help setup tools lock demo year test test-crash test-browser screenshots test-gate test-office lint format compile abi chain bench clean \
+.PHONY: help setup tools lock demo year test test-crash test-browser test-clock privacy screenshots test-gate test-office lint format compile abi chain bench clean \
   invariants symbolic slither mutants gas-snapshot gas-snapshot-update
 
 help: ## List the targets
@@ -53,11 +53,12 @@ node_modules/.ready: package.json package-lock.json .npmrc
 	@npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
-tools: ## Install what isn't on PyPI or npm: Chromium, LibreOffice Calc, a Chinese font (Debian's packages)
+tools: ## Install what isn't on PyPI or npm: Chromium, LibreOffice Calc, a Chinese font, libfaketime (Debian's packages)
 	@missing=""; \
 	for name in "$$CHROMIUM" chromium chromium-browser google-chrome; do command -v "$$name" >/dev/null 2>&1 && break; done || missing="$$missing chromium"; \
 	command -v soffice >/dev/null 2>&1 || missing="$$missing libreoffice-calc"; \
 	fc-list :lang=zh 2>/dev/null | grep -q . || missing="$$missing fonts-wqy-zenhei"; \
+	compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing="$$missing libfaketime"; \
 	test -n "$$missing" || { echo "tools: all there"; exit 0; }; \
 	root=""; test "$$(id -u)" = 0 || root="sudo -n"; \
 	echo "tools: installing$$missing"; \
@@ -95,6 +96,12 @@ test-crash: .build/.ready ## Kill gates and submitters at random moments, at lea
 
 test-browser: .build/.ready ## The pages in headless Chromium (make tools installs it)
 	@$(BIN)/pytest -m browser
+
+test-clock: .build/.ready ## Tests at month's and year's ends, 2038, in other zones (CLOCK="2038 --files FILE", CLOCK=--quick as in CI)
+	@$(BIN)/python -m tests.clock $(CLOCK)
+
+privacy: setup ## What a linker finds out from the chain alone, with a fresh seed (PRIVACY="--seed 7"; minutes)
+	@$(BIN)/python -m tests.privacy.experiment $(PRIVACY)
 
 screenshots: .build/.ready ## Every page, desktop and phone, in both languages, into docs/images/pages
 	@$(BIN)/python -m tests.browser.screenshots

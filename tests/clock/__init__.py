@@ -1,0 +1,1 @@
+"""The tests under other clocks and in other time zones: `make test-clock`."""
