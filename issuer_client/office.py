@@ -19,6 +19,7 @@ from interline.ticket import Ticket, sign_ticket
 from issuer_client.config import IssuerConfig
 from issuer_client.errors import ConfigError, RiderKeyError, TicketRefusedError
 from issuer_client.register import TicketRegister
+from issuer_client.serials import SYSTEM_SHUFFLE, Shuffle
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,8 @@ class TicketOffice:
     """A city's ticket office, with its issuer key. Use it in one thread, and close it (`with`).
 
     `private_key` (32 bytes, secp256k1) is the issuer key `config.key_id`; `clock` gives the time, Unix seconds;
-    `register` is what the office has issued.
+    `register` is what the office has issued. `shuffle` is for experiments alone: serials that can be foretold betray
+    riders, so neither `unlock` nor a setting takes one.
 
     Raises:
         ConfigError: the folder of city files has no such city or key, or another address for the key.
@@ -44,7 +46,14 @@ class TicketOffice:
         DatabaseError: the register can't be opened, or is another issuer's or another domain's.
     """
 
-    def __init__(self, config: IssuerConfig, private_key: bytes, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        config: IssuerConfig,
+        private_key: bytes,
+        *,
+        clock: Callable[[], float] = time.time,
+        shuffle: Shuffle = SYSTEM_SHUFFLE,
+    ) -> None:
         self.config = config
         self._private_key = private_key
         self._domain = config.domain
@@ -52,7 +61,7 @@ class TicketOffice:
         self._cities = city_files(config)
         self._key = None if self._cities is None else _registered_key(config, self._cities, address_of(private_key))
         self._highest_fares: dict[int, int] = {}
-        self.register = TicketRegister(config)
+        self.register = TicketRegister(config, shuffle=shuffle)
 
     @classmethod
     def unlock(cls, config: IssuerConfig, password: str, *, clock: Callable[[], float] = time.time) -> Self:

@@ -19,7 +19,7 @@ from interline.ticket import Ticket
 from issuer_client.config import IssuerConfig
 from issuer_client.database import Database
 from issuer_client.errors import DatabaseError, DomainRefusedError, RiderKeyError
-from issuer_client.serials import BLOCK, SerialPlace
+from issuer_client.serials import BLOCK, SYSTEM_SHUFFLE, SerialPlace, Shuffle
 
 _SCHEMA = (
     """CREATE TABLE serial_places (
@@ -85,12 +85,15 @@ def open_database(config: IssuerConfig, *, later: Sequence[str] = (), anywhere: 
 class TicketRegister:
     """The register of one issuer, which issues in one domain at a time. Use it in one thread, and close it (`with`).
 
+    `shuffle` is how serials are shuffled: by the operating system's randomness, but in an experiment.
+
     Raises:
         DatabaseError: the database can't be opened, or is another issuer's, or another domain's now.
     """
 
-    def __init__(self, config: IssuerConfig) -> None:
+    def __init__(self, config: IssuerConfig, *, shuffle: Shuffle = SYSTEM_SHUFFLE) -> None:
         self._domain = config.domain
+        self._shuffle = shuffle
         self._database = open_database(config)
 
     def issue(
@@ -222,8 +225,8 @@ class TicketRegister:
     def _take_serials(self, sql: Connection, operator: int, count: int) -> list[int]:
         query = "SELECT block, shuffled, used FROM serial_places WHERE operator = ?"
         row = sql.execute(query, (operator,)).fetchone()
-        place = self._place(*row) if row else SerialPlace.start()
-        serials, place = place.take(count)
+        place = self._place(*row) if row else SerialPlace.start(self._shuffle)
+        serials, place = place.take(count, self._shuffle)
         sql.execute(
             "INSERT OR REPLACE INTO serial_places VALUES (?, ?, ?, ?)",
             (operator, place.block, place.shuffled, place.used),

@@ -2,12 +2,14 @@
 
 Dense, because one storage word on chain marks 256 serials; shuffled, because neighbouring serials must not betray
 that two tickets went to one rider (protocol section 1). The shuffle comes from the operating system's randomness
-and nothing else. This module only computes; :mod:`issuer_client.office` keeps the place durably.
+and nothing else, unless who calls hands in one of its own: an experiment that is to be had again does, no program of an
+office can. This module only computes; :mod:`issuer_client.office` keeps the place durably.
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from issuer_client.errors import SerialsExhaustedError
 
@@ -16,6 +18,10 @@ BLOCK = 256
 SERIALS = 2**40
 """How many serials there are for one issuer and operator (protocol section 2: five bytes)."""
 BLOCKS = SERIALS // BLOCK
+Shuffle = Callable[[list[int]], None]
+"""Puts a list into another order, in place."""
+SYSTEM_SHUFFLE: Final[Shuffle] = secrets.SystemRandom().shuffle
+"""By the operating system's randomness: nobody can foretell it, and no seed brings it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +45,9 @@ class SerialPlace:
             raise ValueError(f"expected 0 to {BLOCK} offsets used, came {self.used}")
 
     @classmethod
-    def start(cls) -> Self:
+    def start(cls, shuffle: Shuffle = SYSTEM_SHUFFLE) -> Self:
         """The place before the first serial: nothing of block 0 is handed out."""
-        return cls(block=0, shuffled=shuffled_block(), used=0)
+        return cls(block=0, shuffled=shuffled_block(shuffle), used=0)
 
     @property
     def handed_out(self) -> int:
@@ -53,7 +59,7 @@ class SerialPlace:
         """How many serials are left for ever."""
         return SERIALS - self.handed_out
 
-    def take(self, count: int) -> tuple[list[int], "SerialPlace"]:
+    def take(self, count: int, shuffle: Shuffle = SYSTEM_SHUFFLE) -> tuple[list[int], "SerialPlace"]:
         """The next `count` serials, and the place after them.
 
         Raises:
@@ -68,15 +74,15 @@ class SerialPlace:
         taken: list[int] = []
         while len(taken) < count:
             if used == BLOCK:
-                block, shuffled, used = block + 1, shuffled_block(), 0
+                block, shuffled, used = block + 1, shuffled_block(shuffle), 0
             some = shuffled[used : used + count - len(taken)]
             taken.extend(block * BLOCK + offset for offset in some)
             used += len(some)
         return taken, SerialPlace(block=block, shuffled=shuffled, used=used)
 
 
-def shuffled_block() -> bytes:
-    """The offsets 0 to 255 in an order that nobody can foretell (256 bytes)."""
+def shuffled_block(shuffle: Shuffle = SYSTEM_SHUFFLE) -> bytes:
+    """The offsets 0 to 255 in an order that nobody can foretell (256 bytes), unless the shuffle is another's."""
     offsets = list(range(BLOCK))
-    secrets.SystemRandom().shuffle(offsets)
+    shuffle(offsets)
     return bytes(offsets)

@@ -1,11 +1,14 @@
 """One measurement: riders of a city, an office, and a linker that learnt from other riders of the same office.
 
-`python -m tests.privacy.experiment` prints every score of docs/privacy.md.
+`python -m tests.privacy.experiment` (`make privacy`) prints every score of docs/privacy.md, with a fresh seed each
+time; `--seed` gives those of a run again.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
+import secrets
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -78,7 +81,7 @@ def settings(folder: Path) -> tuple[IssuerConfig, bytes]:
 
 def simulated(case: Case, folder: Path, dice: random.Random) -> tuple[list[PublicRide], list[int]]:
     """The rides as the chain would show them, and who took each."""
-    counter: Counter = counter_in(folder, *settings(folder), case.leaks)
+    counter: Counter = counter_in(folder, *settings(folder), dice, case.leaks)
     try:
         carried = carry(case.population.travels(dice), counter, case.buying, dice)
     finally:
@@ -154,8 +157,10 @@ END_OF_PERIOD = end_of_period(START)
 
 def main() -> None:
     """Print every score."""
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="of an earlier run [a fresh one]")
+    seed = parser.parse_args().seed
+    print(f"seed {seed}; the same again with --seed {seed}", flush=True)
     for name, (case, within_block) in all_cases().items():
         with tempfile.TemporaryDirectory() as folder:
             score = measure(case, Path(folder), random.Random(seed), within_block=within_block)

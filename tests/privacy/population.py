@@ -2,7 +2,8 @@
 
 The tickets are issued by the real office, the rides are real bytes in real batches. Only one thing is made up: who
 travels when and where. A `Population` says that, and its riders have no habits unless it is told so: each ride
-is at a time and between stations that say nothing about its rider.
+is at a time and between stations that say nothing about its rider. All that is random, the office's shuffle and the
+phones' keys too, comes from one seed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ RIDE_SECONDS = 1_800
 BEFORE_RIDE = 240
 """How long before a ride the phone fetches what it lacks, seconds."""
 TRIP = 6 * 3_600
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 class Buying(Enum):
@@ -126,6 +128,8 @@ class Counter:
 
     config: IssuerConfig
     private_key: bytes
+    dice: random.Random
+    """What the office shuffles serials by and phones make keys from: the same seed gives the same rides again."""
     leaks: Leaks | None = None
     _now: int = 0
     _serials: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
@@ -133,20 +137,23 @@ class Counter:
     _office: TicketOffice = field(init=False)
 
     def __post_init__(self) -> None:
-        self._office = TicketOffice(self.config, self.private_key, clock=lambda: self._now)
+        self._office = TicketOffice(self.config, self.private_key, clock=lambda: self._now, shuffle=self.dice.shuffle)
 
     def issue(self, rider: int, operator: int, count: int, now: int) -> list[Ticket]:
         """Tickets for one rider's phone, at `now`."""
         self._now = now
-        tickets = self._office.issue(operator, [RiderPrivateKey.generate().public.data for _ in range(count)])
+        tickets = self._office.issue(operator, [self._new_key().public.data for _ in range(count)])
         return [self._leak(rider, ticket, now) for ticket in tickets] if self.leaks else tickets
 
     def close(self) -> None:
         self._office.close()
 
+    def _new_key(self) -> RiderPrivateKey:
+        return RiderPrivateKey.from_scalar(self.dice.randrange(1, P256_ORDER).to_bytes(32, "big"))
+
     def _leak(self, rider: int, ticket: Ticket, now: int) -> Ticket:
         assert self.leaks is not None
-        key = self._phones.setdefault(rider, RiderPrivateKey.generate()) if self.leaks.one_rider_key else None
+        key = self._phones.setdefault(rider, self._new_key()) if self.leaks.one_rider_key else None
         serial = self._serials[ticket.operator]
         self._serials[ticket.operator] += 1
         return sign_ticket(
@@ -231,7 +238,10 @@ def built(carried: Sequence[Carried]) -> Batch:
     )
 
 
-def counter_in(folder: Path, config: IssuerConfig, private_key: bytes, leaks: Leaks | None = None) -> Counter:
-    """A counter with a register of its own."""
+def counter_in(
+    folder: Path, config: IssuerConfig, private_key: bytes, dice: random.Random, leaks: Leaks | None = None
+) -> Counter:
+    """A counter with a register of its own; a seed is drawn from `dice` for what is random in it."""
     folder.mkdir(parents=True, exist_ok=True)
-    return Counter(replace(config, database=folder / "tickets.db"), private_key, leaks)
+    own = random.Random(dice.randrange(2**64))
+    return Counter(replace(config, database=folder / "tickets.db"), private_key, own, leaks)

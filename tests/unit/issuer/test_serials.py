@@ -1,5 +1,7 @@
 """The order of serials: dense, shuffled within aligned blocks of 256, by nobody's clock or seed."""
 
+import ast
+import inspect
 import itertools
 import random
 
@@ -8,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer_client.errors import SerialsExhaustedError
+from issuer_client.office import TicketOffice
 from issuer_client.serials import BLOCK, BLOCKS, SERIALS, SerialPlace, shuffled_block
+from tests.support.deploy import REPOSITORY
 
 
 def blocks_of(serials: list[int]) -> list[list[int]]:
@@ -44,6 +48,27 @@ def test_the_first_serial_of_a_block_can_be_any_of_it() -> None:
     firsts = {shuffled_block()[0] for _ in range(512)}
     # 221 different ones on average, with a standard deviation of 5: a fair one fails less than once in 10^20 runs.
     assert len(firsts) > 170
+
+
+def test_a_shuffle_that_is_handed_in_is_had_again() -> None:
+    first, second = (
+        SerialPlace.start(random.Random(1).shuffle).take(3 * BLOCK, random.Random(2).shuffle) for _ in "ab"
+    )
+    assert first == second
+
+
+def test_no_program_hands_in_a_shuffle_of_its_own() -> None:
+    """Only experiments do: what can be foretold betrays riders. An office unlocked by its keystore takes none."""
+    assert "shuffle" not in inspect.signature(TicketOffice.unlock).parameters
+    calls = [
+        (path.name, call.func.id if isinstance(call.func, ast.Name) else call.func.attr)
+        for package in ("issuer_client", "gate_client", "consortium", "scripts", "demo", "network", "bench")
+        for path in sorted((REPOSITORY / package).rglob("*.py"))
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name | ast.Attribute)
+        if "shuffle" in {keyword.arg for keyword in call.keywords}
+    ]
+    assert calls == [("office.py", "TicketRegister")]
 
 
 def test_the_shuffle_does_not_follow_a_seed() -> None:
