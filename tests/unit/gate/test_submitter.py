@@ -23,6 +23,7 @@ from interline.signatures import to_checksum
 from interline.tariff import Tariff
 from network.accounts import Role
 from tests.support.deploy import City
+from tests.support.patience import PATIENCE
 from tests.support.riders import Rider, TicketOffice
 from tests.unit.gate.conftest import NOW
 from tests.unit.gate.fake_chain import FakeChain, Killed
@@ -50,7 +51,7 @@ def submit(journal: Journal, chain: FakeChain, hangzhou_tariff: Tariff, hangzhou
     def run(
         *,
         max_rides: int = 256,
-        timeout: float = 5,
+        timeout: float = PATIENCE,
         retry: bool = False,
         now: int = NOW + 1_000,
         role: Role = Role.SUBMITTER,
@@ -519,19 +520,24 @@ class TestKilled:
     """SIGKILL at every single look at the chain, before and after what it does."""
 
     def run_with_kill(
-        self, submit: Submit, chain: FakeChain, kill_at: int, then: Callable[[], None] = lambda: None
+        self,
+        submit: Submit,
+        chain: FakeChain,
+        kill_at: int,
+        then: Callable[[], None] = lambda: None,
+        timeout: float = 0.2,
     ) -> tuple[bool, list[Report]]:
         chain.refused = {(3100, 2): RideReason.KeyNotValid}
         chain.kill_at = kill_at
         killed = False
         reports = []
         try:
-            reports.append(submit(max_rides=2, timeout=0.2))
+            reports.append(submit(max_rides=2, timeout=timeout))
         except Killed:
             killed = True
         chain.kill_at = None
         then()
-        reports.append(submit(max_rides=2, timeout=0.2))
+        reports.append(submit(max_rides=2, timeout=timeout))
         return killed, reports
 
     @pytest.mark.parametrize("meanwhile", ["nothing", "a block", "the node forgets"])
@@ -560,7 +566,7 @@ class TestKilled:
         assert len(ids) == len(set(ids))
 
     def test_the_points_cover_a_whole_run(self, submit: Submit, ridden: list[Rider], chain: FakeChain) -> None:
-        killed, _ = self.run_with_kill(submit, chain, 39)
+        killed, _ = self.run_with_kill(submit, chain, 39, timeout=PATIENCE)
         assert not killed
         assert chain.calls > 15
 

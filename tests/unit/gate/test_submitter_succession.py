@@ -22,6 +22,7 @@ from interline.signatures import address_of, recover_address
 from interline.tariff import Tariff
 from network.accounts import Role
 from tests.support.deploy import City
+from tests.support.patience import PATIENCE
 from tests.support.riders import Rider, TicketOffice
 from tests.unit.gate.conftest import NOW
 from tests.unit.gate.fake_chain import FakeChain, Killed
@@ -68,7 +69,9 @@ def submit(
 ) -> Submit:
     """One `gate-client submit`, before or after the successor was named."""
 
-    def run(*, succeeded: bool = True, timeout: float = 5, retry: bool = False, now: int = NOW + 1_000) -> Report:
+    def run(
+        *, succeeded: bool = True, timeout: float = PATIENCE, retry: bool = False, now: int = NOW + 1_000
+    ) -> Report:
         key = hangzhou.private_key(Role.SUBMITTER)
         line = Line(NEW, (Predecessor(domain, CLOSES_AT),)) if succeeded else Line(domain)
         journal.extend(line)
