@@ -30,7 +30,9 @@ from tests.contracts.test_against_reference import WHOLE_REFUSALS, Fate
 from tests.reference.ledger import STOP_PAUSE
 
 SOURCE = "tests/twin/PlainClearinghouse.sol"
-BATCHES = 240
+BATCHES = int(os.environ.get("INTERLINE_FUZZ", "240"))
+SECONDS_EACH = 5
+"""Of a batch's share in the time limit: many times what it takes, so that a busy machine doesn't decide."""
 DEFAULT_SEED = 20260101
 NOTICE = 30 * DAY
 
@@ -211,15 +213,15 @@ def history(world: World) -> TwinnedHistory:
     return history
 
 
+@pytest.mark.timeout(900 + SECONDS_EACH * BATCHES)
 def test_the_loop_does_what_its_plain_twin_and_the_reference_do(history: TwinnedHistory) -> None:
     seed = int(os.environ.get("INTERLINE_SEED", DEFAULT_SEED))
-    batches = int(os.environ.get("INTERLINE_FUZZ", BATCHES))
-    print(f"seed {seed}; the same again with INTERLINE_SEED={seed} INTERLINE_FUZZ={batches}")
+    print(f"seed {seed}; the same again with INTERLINE_SEED={seed} INTERLINE_FUZZ={BATCHES}")
     fate = Strain(seed, history)
     fate.send_whole_words()
-    while history.batches < 0.9 * batches:
+    while history.batches < 0.9 * BATCHES:
         fate.next_step()
-    fate.close(batches - history.batches)
+    fate.close(BATCHES - history.batches)
     history.compare_all_that_settled()
 
     refused = {reason.name: history.reasons[reason] for reason in RideReason}
