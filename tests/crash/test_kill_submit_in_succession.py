@@ -67,7 +67,7 @@ class Switch:
             riders = [rider for rider, reason in zip(riders, reasons, strict=True) if reason == "accepted"]
         else:
             assert set(reasons) == {"accepted"}
-        assert set(self.scan("exit", riders, now, 9)) <= {"accepted"}
+        assert set(self.scan("exit", riders, int(time.time()), 9)) <= {"accepted"}
         self.ridden[which] += riders
 
     def scan(self, direction: str, riders: list[Rider], shown_at: int, station: int) -> list[str]:

@@ -58,14 +58,13 @@ def carry(gate: GateFolder, riders: list[Rider], *, lone: bool = False) -> list[
 
     With `lone`, none of them left through a gate, and a day has passed.
     """
-    now = int(time.time())
-    entered = now - 5
-    answers = gate.scan_texts("entry", [rider.shows(entered).to_text() for rider in riders], station=1)
     if lone:
+        entered = int(time.time())
+        answers = gate.scan_texts("entry", [rider.shows(entered).to_text() for rider in riders], station=1)
+        assert {answer["reason"] for answer in answers} == {"accepted"}
         _let_a_day_pass(gate, riders, entered)
     else:
-        answers += gate.scan_texts("exit", [rider.shows(now).to_text() for rider in riders], station=9)
-    assert {answer["reason"] for answer in answers} == {"accepted"}
+        gate.pass_through(riders)
     [batch] = gate.json("submit")["batches"]
     assert (batch["settled"], batch["rejected"]) == (len(riders), [])
     return places(gate, batch["batch_id"], riders)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from interline.signatures import to_checksum
 from network.accounts import Role
 from tests.support.deploy import City, Deployment
 from tests.support.patience import PATIENCE
+from tests.support.riders import Rider
 
 PASSWORD = "a password for tests"
 
@@ -58,6 +60,15 @@ class GateFolder:
         done = self.run("scan", "--direction", direction, "--station", str(station), "--json", "-", stdin=lines)
         assert done.returncode in (0, 1), done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def pass_through(self, riders: Sequence[Rider], *, stations: tuple[int, int] = (1, 9)) -> tuple[int, int]:
+        """Let riders in and out; the times of their codes, each made right before its scan, for it is good for 30 s."""
+        shown = []
+        for direction, station, ago in (("entry", stations[0], 1), ("exit", stations[1], 0)):
+            shown.append(int(time.time()) - ago)
+            answers = self.scan_texts(direction, [r.shows(shown[-1]).to_text() for r in riders], station=station)
+            assert {answer["reason"] for answer in answers} == {"accepted"}
+        return shown[0], shown[1]
 
     def json(self, *arguments: str, status: int = 0) -> Any:
         """Run a command with `--json` and return its document, holding it to an exit status."""
