@@ -184,7 +184,8 @@ def _say(answer: Answer, as_json: bool) -> None:
     elif answer.output is not None:
         click.echo(answer.output, nl=False)
     else:
-        console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
+        width = None if sys.stdout.isatty() else _WIDTH
+        console = Console(width=width, markup=False, emoji=False)
         for table in answer.tables:
             console.print(table)
     for line in answer.remarks:

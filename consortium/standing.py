@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from consortium.errors import InputError
 from consortium.steps import Status
 from interline.money import format_yuan
+from interline.naming import find_city
 
 
 class Parameters(NamedTuple):
@@ -112,9 +113,9 @@ class Standing:
 
     def city(self, who: str) -> City:
         """The city of a name or code. Raises InputError where none is meant."""
-        for city in self.cities.values():
-            if who.casefold() in (city.name.casefold(), str(city.code)):
-                return city
+        code = find_city(who, [(city.code, (city.name,)) for city in self.cities.values()])
+        if code is not None:
+            return self.cities[code]
         known = ", ".join(city.label for city in self.cities.values())
         raise InputError(f"expected the name or code of a city that is or was a member, came {who!r}: try {known}")
 

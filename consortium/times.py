@@ -1,11 +1,11 @@
 """Points and lengths of time as administrators write and read them. Inside they are Unix seconds."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from consortium.errors import InputError
-from interline.cities import NO_END
+from interline.safe_text import moment_text
 from issuer_client.durations import parse_duration
 
 _SECONDS: Final = re.compile(r"[0-9]{1,13}")
@@ -48,12 +48,7 @@ def parse_length(text: str) -> int:
 
 def format_moment(seconds: int) -> str:
     """A point in time for people: `2026-12-01 00:00:00 UTC`."""
-    if seconds >= NO_END:
-        return "no end"
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError, OSError):
-        return f"second {seconds}"
+    return moment_text(seconds)
 
 
 def format_length(seconds: int) -> str:

@@ -17,7 +17,6 @@ from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
 from web3.exceptions import (
-    BadFunctionCallOutput,
     ContractCustomError,
     ContractLogicError,
     TransactionNotFound,
@@ -25,7 +24,7 @@ from web3.exceptions import (
     Web3RPCError,
 )
 from web3.middleware import ExtraDataToPOAMiddleware
-from web3.types import LogReceipt, Wei
+from web3.types import BlockIdentifier, LogReceipt, TxParams, Wei
 
 from gate_client.errors import ChainError, ChainRefusalError, ChainUnavailableError, StaleNonceError
 from gate_client.line import Links
@@ -42,9 +41,12 @@ from gate_client.settlement import (
     TransactionState,
 )
 from gate_client.trust_list import PROTOCOL_TIMES, CityStatus, EvidenceTimes, TrustedCity, TrustedKey
+from interline.chain_data import decode_answer, decode_error, encode_call
 from interline.contracts import load_abi
 from interline.disputes import RIDE_DISPUTED, Case, Evidence, RideDispute, RideFacts, Stage, read_dispute
 from interline.domain import Domain
+from interline.errors import ChainDataError
+from interline.safe_text import safe_text
 from interline.settlements import ChainLog, batch_bytes
 from interline.signatures import address_of, to_checksum
 
@@ -53,6 +55,8 @@ LOG_CHUNK = 100_000
 LOG_CHUNK_LEAST = 100
 PAY_ARREARS_GAS = 300_000
 
+_REFUSING = ("Clearinghouse", "Refunds")
+"""The contracts whose errors are read."""
 _STALE_NONCE = ("nonce too low", "underpriced", "oldnonce", "nonce is too low")
 _ALREADY_SENT = ("already known", "already imported", "known transaction")
 
@@ -70,9 +74,8 @@ class Chain:
         self.clearinghouse = clearinghouse
         self._web3 = web3 or _connect(rpc)
         self._contract = self._at("Clearinghouse", _address(clearinghouse))
-        self._registry_contract: Contract | None = None
+        self._registry_address: ChecksumAddress | None = None
         self._refunds_contract: Contract | None = None
-        self._errors = _custom_errors()
         self._chain_id: int | None = None
 
     def at(self, clearinghouse: bytes) -> Chain:
@@ -96,9 +99,9 @@ class Chain:
                     f"correct rpc or clearinghouse in gate.toml"
                 )
             try:
-                _, name, version, contract_chain, contract, *_ = self._contract.functions.eip712Domain().call()
+                _, name, version, contract_chain, contract, *_ = self._house("eip712Domain")
             except (Web3Exception, ValueError) as error:
-                raise ChainError(f"{address} is no Clearinghouse: {error}") from None
+                raise ChainError(f"{address} is no Clearinghouse: {safe_text(str(error))}") from None
             found = (name, version, contract_chain, contract.lower())
             expected = ("Interline", "1", chain_id, address.lower())
             if found != expected:
@@ -120,7 +123,7 @@ class Chain:
     def registry(self) -> bytes:
         """The address of its registry, 20 bytes."""
         with self._translated():
-            return _bytes(self._registry().address)
+            return _bytes(self._registry())
 
     def links(self, block: int | None) -> Links:
         """What it says of its neighbours, as of one block (None: the newest)."""
@@ -136,9 +139,8 @@ class Chain:
         """The answer to a question that another vendor's contract may not know: then None."""
         with self._translated():
             try:
-                call = self._contract.functions[function](*arguments)
-                return call.call(block_identifier="latest" if block is None else block)
-            except (ContractLogicError, BadFunctionCallOutput):
+                return self._house(function, *arguments, block=block)
+            except (ContractLogicError, ChainDataError):
                 return None
 
     # ------------------------------------------------------------ for the trust list
@@ -146,32 +148,31 @@ class Chain:
     def cities(self, block: int) -> tuple[TrustedCity, ...]:
         """Every city that is or was a member, with all its issuer keys, as of one block."""
         with self._translated():
-            registry = self._registry().functions
-            return tuple(self._city(code, block) for code in registry.cities().call(block_identifier=block))
+            return tuple(self._city(code, block) for code in self._of_registry("cities", block=block))
 
     def max_fare(self, block: int) -> int:
         """The highest fare (fen) that the chain settles, as of one block."""
         with self._translated():
-            return int(self._contract.functions.maxFare().call(block_identifier=block))
+            return int(self._house("maxFare", block=block))
 
     def deployed_at(self) -> int:
         """The block from which on there is anything to read of the Clearinghouse."""
         with self._translated():
-            return int(self._contract.functions.deployedAt().call())
+            return int(self._house("deployedAt"))
 
     def registry_deployed_at(self) -> int:
         """The block from which on there is anything to read of the registry, which may be older."""
         with self._translated():
             try:
-                return int(self._registry().functions.deployedAt().call())
-            except (ContractLogicError, BadFunctionCallOutput):
+                return int(self._of_registry("deployedAt"))
+            except (ContractLogicError, ChainDataError):
                 return 0  # another vendor's, that doesn't say
 
     def revoked(self, operator: int, from_block: int, to_block: int) -> frozenset[tuple[int, int]]:
         """(issuer, serial) of the tickets for an operator that were revoked in these blocks, both included."""
         topics: list[Any] = [_hex(TICKET_REVOKED), None, _hex(operator.to_bytes(32, "big"))]
         with self._translated():
-            registry = self._registry().address
+            registry = self._registry()
         logs = self._logs(registry, topics, from_block, to_block)
         return frozenset((int.from_bytes(log.topics[1], "big"), int.from_bytes(log.data, "big")) for log in logs)
 
@@ -189,7 +190,7 @@ class Chain:
     def batch_record(self, batch_id: bytes) -> BatchRecord | None:
         """What the chain stores of a batch, None if it stores nothing."""
         with self._translated():
-            operator, settled_at, outcome = self._contract.functions.batches(batch_id).call()
+            operator, settled_at, outcome = self._house("batches", batch_id)
             return BatchRecord(operator, settled_at, bytes(outcome)) if operator else None
 
     def settlement_logs(self, batch_id: bytes, from_block: int) -> list[Log]:
@@ -201,7 +202,7 @@ class Chain:
     def is_settled(self, issuer: int, operator: int, serial: int) -> bool:
         """Has this serial paid?"""
         with self._translated():
-            return bool(self._contract.functions.isSettled(issuer, operator, serial).call())
+            return bool(self._house("isSettled", issuer, operator, serial))
 
     def check_settle(self, sender: bytes, batch: bytes, signature: bytes, gas: int) -> None:
         """Try `settle` without sending it.
@@ -209,14 +210,20 @@ class Chain:
         Raises:
             ChainRefusalError: the batch is refused as a whole; `name` is the contract's custom error.
         """
-        call = self._contract.functions.settle(batch, signature)
+        call: TxParams = {
+            "from": _address(sender),
+            "to": _address(self.clearinghouse),
+            "data": HexBytes(encode_call("Clearinghouse", "settle", batch, signature)),
+            "gas": gas,
+            "gasPrice": Wei(0),
+        }
         with self._translated():
-            call.call({"from": _address(sender), "gas": gas, "gasPrice": Wei(0)})
+            self._web3.eth.call(call, ccip_read_enabled=False)
 
     def submission_window(self) -> int:
         """How long after its end (seconds) a ride may be settled."""
         with self._translated():
-            return int(self._contract.functions.submissionWindow().call())
+            return int(self._house("submissionWindow"))
 
     def sign_settle(self, private_key: bytes, batch: bytes, signature: bytes, gas: int) -> SignedTransaction:
         """A transaction that calls `settle`, with the account's next nonce."""
@@ -225,13 +232,12 @@ class Chain:
     def owing_cities(self, creditor: int) -> list[int]:
         """The cities that owe this one arrears and have funds to pay from."""
         with self._translated():
-            functions = self._contract.functions
             if self._asked("arrearsDue", None, creditor) == 0:
                 return []
             return [
                 city
-                for city in self._registry().functions.cities().call()
-                if functions.arrears(city, creditor).call() and functions.balanceOf(city).call()
+                for city in self._of_registry("cities")
+                if self._house("arrears", city, creditor) and self._house("balanceOf", city)
             ]
 
     def sign_pay_arrears(self, private_key: bytes, debtor: int, creditor: int) -> SignedTransaction:
@@ -291,7 +297,7 @@ class Chain:
     def case(self, batch_id: bytes, index: int) -> Case:
         """Where the dispute of a ride stands, and what was refunded of it."""
         with self._translated():
-            found = self._refunding().functions.caseOf(batch_id, index).call()
+            found = self._read("Refunds", self._refunding().address, "caseOf", batch_id, index)
             issuer, operator, fare, refunded, fee, answer_until, stage = found
             return Case(issuer, operator, fare, refunded, fee, answer_until, Stage(stage))
 
@@ -312,7 +318,7 @@ class Chain:
     def treasury(self, city: int) -> bytes:
         """The address of a city's treasury, 20 bytes."""
         with self._translated():
-            return _bytes(self._registry().functions.city(city).call()[3])
+            return _bytes(self._of_registry("city", city)[3])
 
     def batch_bytes(self, settlement: Settlement) -> bytes:
         """The bytes of a settled batch, from its transaction.
@@ -372,17 +378,29 @@ class Chain:
     def _at(self, name: str, address: ChecksumAddress) -> Contract:
         return self._web3.eth.contract(address=address, abi=load_abi(name))
 
-    def _registry(self) -> Contract:
-        if self._registry_contract is None:
-            self._registry_contract = self._at("CityRegistry", self._contract.functions.registry().call())
-        return self._registry_contract
+    def _read(self, contract: str, address: str, function: str, *arguments: Any, block: int | None = None) -> Any:
+        """What a view function of one of our contracts returns, decoded by `interline.chain_data`."""
+        data = HexBytes(encode_call(contract, function, *arguments))
+        call: TxParams = {"to": Web3.to_checksum_address(address), "data": data}
+        at: BlockIdentifier = "latest" if block is None else BlockNumber(block)
+        return decode_answer(contract, function, bytes(self._web3.eth.call(call, at, ccip_read_enabled=False)))
+
+    def _house(self, function: str, *arguments: Any, block: int | None = None) -> Any:
+        return self._read("Clearinghouse", _address(self.clearinghouse), function, *arguments, block=block)
+
+    def _of_registry(self, function: str, *arguments: Any, block: int | None = None) -> Any:
+        return self._read("CityRegistry", self._registry(), function, *arguments, block=block)
+
+    def _registry(self) -> ChecksumAddress:
+        if self._registry_address is None:
+            self._registry_address = Web3.to_checksum_address(self._house("registry"))
+        return self._registry_address
 
     def _city(self, code: int, block: int) -> TrustedCity:
-        functions = self._registry().functions
-        name, status, *_ = functions.city(code).call(block_identifier=block)
+        name, status, *_ = self._of_registry("city", code, block=block)
         keys = []
-        for key_id in functions.issuerKeyIds(code).call(block_identifier=block):
-            address, valid_from, valid_until = functions.issuerKey(code, key_id).call(block_identifier=block)
+        for key_id in self._of_registry("issuerKeyIds", code, block=block):
+            address, valid_from, valid_until = self._of_registry("issuerKey", code, key_id, block=block)
             keys.append(TrustedKey(key_id, bytes.fromhex(address[2:]), valid_from, valid_until))
         return TrustedCity(code, name, CityStatus(status), tuple(keys))
 
@@ -473,13 +491,11 @@ class Chain:
 
     def _refusal(self, error: ContractLogicError) -> ChainRefusalError:
         data = error.data if isinstance(error.data, str) else str(error.message or "")
-        if isinstance(error, ContractCustomError) and data.startswith("0x"):
-            raw = bytes.fromhex(data[2:])
-            if raw[:4] in self._errors:
-                name, types = self._errors[raw[:4]]
-                values = self._web3.codec.decode(types, raw[4:])
-                return ChainRefusalError(name, tuple(map(_shown, types, values)))
-        return ChainRefusalError(str(error.message or error))
+        custom = isinstance(error, ContractCustomError) and data.startswith("0x")
+        found = decode_error(bytes.fromhex(data[2:]), _REFUSING) if custom else None
+        if found is not None:
+            return ChainRefusalError(found.name, tuple(map(_shown, found.arguments.values())))
+        return ChainRefusalError(safe_text(str(error.message or error)))
 
 
 def _connect(rpc: str) -> Web3:
@@ -487,16 +503,6 @@ def _connect(rpc: str) -> Web3:
     web3 = Web3(provider)
     web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)  # chains of Besu and the like
     return web3
-
-
-def _custom_errors() -> Mapping[bytes, tuple[str, list[str]]]:
-    found: dict[bytes, tuple[str, list[str]]] = {}
-    for entry in (entry for contract in ("Clearinghouse", "Refunds") for entry in load_abi(contract)):
-        if entry["type"] == "error":
-            types = [str(argument["type"]) for argument in entry["inputs"]]
-            selector = bytes(Web3.keccak(text=f"{entry['name']}({','.join(types)})"))[:4]
-            found[selector] = (entry["name"], types)
-    return found
 
 
 def _address(data: bytes) -> ChecksumAddress:
@@ -542,7 +548,5 @@ def _rpc_message(error: Web3RPCError) -> str:
     return str(detail["message"]) if isinstance(detail, Mapping) and "message" in detail else str(error)
 
 
-def _shown(kind: str, value: object) -> object:
-    if kind == "address":
-        return Web3.to_checksum_address(str(value))
+def _shown(value: object) -> object:
     return _hex(value) if isinstance(value, bytes) else value

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from rich.console import Console
 from rich.table import Table
 
@@ -12,6 +10,7 @@ from gate_client.answering import Review, Standing
 from gate_client.pruning import Pruned
 from gate_client.refunding import Refund
 from interline.money import format_yuan
+from interline.safe_text import moment_text
 from interline.signatures import to_checksum
 
 
@@ -26,7 +25,7 @@ def report_document(report: AnswerReport) -> dict[str, object]:
 
 def show_report(report: AnswerReport) -> None:
     """The disputes as a table, and what has to be done about those that can't be answered."""
-    console = Console()
+    console = Console(markup=False, emoji=False)
     if not report.reviews:
         console.print("No ride is disputed, and none was.")
         return
@@ -72,7 +71,7 @@ def show_refund(refund: Refund, *, gas: int | None, tx: bytes | None) -> None:
     """One line: what goes or went back to whom, and what is left of the fare."""
     verb = "refunded" if tx is not None else "would refund"
     ride = refund.ride
-    console = Console()
+    console = Console(markup=False, emoji=False)
     console.print(
         f"{verb} {format_yuan(refund.call.amount)} of {format_yuan(ride.ride.fare)} yuan to {ride.issuer} for its "
         f"ticket {ride.ride.serial}; {format_yuan(refund.left)} yuan are left",
@@ -97,7 +96,7 @@ def pruned_document(pruned: Pruned, *, dry_run: bool) -> dict[str, object]:
 
 def show_pruned(pruned: Pruned, *, dry_run: bool) -> None:
     """What was deleted, and what as old was kept."""
-    console = Console()
+    console = Console(markup=False, emoji=False)
     console.print(
         f"{'Would delete' if dry_run else 'Deleted'} the codes of {pruned.taps} taps and {pruned.scans} scans from "
         f"before {_time(pruned.before)}: nobody can ask for them any more.",
@@ -148,7 +147,7 @@ def _length(seconds: int) -> str:
 
 
 def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return moment_text(seconds, "%Y-%m-%d %H:%M UTC")
 
 
 def _hex(data: bytes) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +13,7 @@ from gate_client.line import predecessor_documents
 from gate_client.rounds import Report
 from gate_client.trust_list import TrustList
 from interline.money import format_yuan
+from interline.safe_text import moment_text, short_name
 from interline.signatures import to_checksum
 
 
@@ -44,8 +44,8 @@ def show_trust_list(trust: TrustList) -> None:
     table.add_column("status")
     table.add_column("issuer keys", justify="right")
     for city in trust.cities:
-        table.add_row(str(city.code), city.name, city.status.name.lower(), str(len(city.keys)))
-    console = Console()
+        table.add_row(str(city.code), short_name(city.name), city.status.name.lower(), str(len(city.keys)))
+    console = Console(markup=False, emoji=False)
     console.print(table)
     console.print(
         f"{len(trust.revoked)} revoked tickets; {len(trust.tariff.stations)} stations, highest fare "
@@ -60,7 +60,7 @@ def show_trust_list(trust: TrustList) -> None:
 
 def show_report(report: Report) -> None:
     """What a round of submitting came to."""
-    console = Console()
+    console = Console(markup=False, emoji=False)
     if not report.batches and not report.arrears_paid and not report.waiting and not report.problem:
         console.print("Nothing to settle.")
     if report.batches:
@@ -91,7 +91,7 @@ def show_report(report: Report) -> None:
 
 def show_status(document: Mapping[str, Any]) -> None:
     """The status document as tables."""
-    console = Console()
+    console = Console(markup=False, emoji=False)
     console.print(f"Operator {document['operator']}, station {document['station']}, {document['journal']}")
     trust = document["trust_list"]
     if "problem" in trust:
@@ -133,7 +133,7 @@ def _domains(domains: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return moment_text(seconds)
 
 
 def _short(data: bytes) -> str:

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from gate_client import ride_log
 from gate_client.batching import GAS_LIMIT, gas_bound, plan_batches
@@ -23,6 +22,7 @@ from gate_client.settlement import BatchRecord, Settlement, SettlementChain, Tra
 from interline.batch import Batch, outcome, sign_batch
 from interline.domain import Domain
 from interline.reasons import RideReason
+from interline.safe_text import moment_text
 from interline.signatures import address_of
 from interline.tariff import Tariff
 
@@ -337,7 +337,7 @@ def _advice(error: ChainError | SubmissionError) -> str:
 
 
 def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return moment_text(seconds)
 
 
 def _agrees(settlement: Settlement, record: BatchRecord) -> bool:

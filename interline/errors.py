@@ -43,3 +43,7 @@ class SettlementError(InterlineError):
 
 class EvidenceError(InterlineError, ValueError):
     """Codes or signatures that don't prove a ride."""
+
+
+class ChainDataError(InterlineError, ValueError):
+    """An event or an answer that the contract can't have given: the node doesn't tell what the chain says."""

@@ -6,7 +6,7 @@ rides, refunds and disputes, never by those of tickets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -15,9 +15,7 @@ from eth_account import Account
 from eth_typing import BlockNumber, ChecksumAddress
 from hexbytes import HexBytes
 from web3 import Web3
-from web3.contract import Contract
 from web3.exceptions import (
-    BadFunctionCallOutput,
     BlockNotFound,
     ContractCustomError,
     ContractLogicError,
@@ -28,10 +26,12 @@ from web3.exceptions import (
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import LogReceipt, TxParams, Wei
 
-from interline.contracts import CONTRACTS, load_abi
+from interline.chain_data import decode_answer, decode_error, encode_call
 from interline.disputes import RIDE_DISPUTED, Case, RideDispute, Stage, read_dispute
 from interline.domain import Domain
+from interline.errors import ChainDataError
 from interline.hashing import keccak256
+from interline.safe_text import safe_text
 from interline.settlements import (
     BATCH_SETTLED,
     PAIR_SETTLED,
@@ -79,7 +79,6 @@ class Chain:
         self._web3 = Web3(provider)
         self._web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)  # chains of Besu and the like
         self._registry_address: ChecksumAddress | None = None
-        self._errors = _custom_errors()
 
     # ------------------------------------------------------------ what is there
 
@@ -100,7 +99,7 @@ class Chain:
                     f"{self.rpc}, chain {chain_id}: there is no contract at {address}; correct rpc or clearinghouse"
                 )
             try:
-                _, name, version, contract_chain, contract, *_ = self._house(self.clearinghouse).eip712Domain().call()
+                _, name, version, contract_chain, contract, *_ = self._house(self.clearinghouse, "eip712Domain")
             except (Web3Exception, ValueError) as error:
                 raise ChainError(f"{address} is no Clearinghouse: {error}") from None
         found = (name, version, contract_chain, contract.lower())
@@ -143,21 +142,19 @@ class Chain:
     def first_block(self) -> int:
         """The block before which there is nothing to read: the registry's, or, if it doesn't say, this contract's."""
         with self._translated():
-            registry = self._at("CityRegistry", self._registry()).functions
             try:
-                return int(registry.deployedAt().call())
-            except (ContractLogicError, BadFunctionCallOutput):
-                return int(self._house(self.clearinghouse).deployedAt().call())
+                return int(self._read("CityRegistry", self._registry(), "deployedAt"))
+            except (ContractLogicError, ChainDataError):
+                return int(self._house(self.clearinghouse, "deployedAt"))
 
     def house(self, address: bytes) -> House:
         """One Clearinghouse and where its refunds are."""
-        functions = self._house(address)
         with self._translated():
             return House(
                 address=address,
                 refunds=self._neighbour(address, "refunds"),
-                deployed_at=int(functions.deployedAt().call()),
-                grace=int(functions.grace().call()),
+                deployed_at=int(self._house(address, "deployedAt")),
+                grace=int(self._house(address, "grace")),
             )
 
     # ------------------------------------------------------------ rides
@@ -199,7 +196,7 @@ class Chain:
     def outcome(self, house: bytes, batch_id: bytes) -> bytes:
         """What the chain stores of a batch's refused rides, 25 bytes (protocol section 7)."""
         with self._translated():
-            return bytes(self._house(house).batches(batch_id).call()[2])
+            return bytes(self._house(house, "batches", batch_id)[2])
 
     def refunded(self, refunds: bytes, issuer: int, from_block: int, to_block: int) -> list[RideRefund]:
         """The refunds of rides on an issuer's tickets, in these blocks, both included, in the chain's order."""
@@ -224,36 +221,33 @@ class Chain:
     def case(self, refunds: bytes, batch_id: bytes, index: int) -> Case:
         """Where the dispute of a ride stands, and what was refunded of it; all zero if neither was asked for."""
         with self._translated():
-            found = self._at("Refunds", _address(refunds)).functions.caseOf(batch_id, index).call()
+            found = self._read("Refunds", _address(refunds), "caseOf", batch_id, index)
         issuer, operator, fare, refunded, fee, answer_until, stage = found
         return Case(issuer, operator, fare, refunded, fee, answer_until, Stage(stage))
 
     def terms(self, house: bytes) -> DisputeTerms:
         """What holds for disputes at a Clearinghouse now."""
-        functions = self._house(house)
         with self._translated():
             return DisputeTerms(
-                answer_time=int(functions.answerTime().call()),
-                fee=int(functions.disputeFee().call()),
-                disputable_from=int(functions.disputableFrom().call()),
+                answer_time=int(self._house(house, "answerTime")),
+                fee=int(self._house(house, "disputeFee")),
+                disputable_from=int(self._house(house, "disputableFrom")),
             )
 
     def settled_at(self, house: bytes, batch_id: bytes) -> int | None:
         """When a batch settled at a Clearinghouse (Unix seconds); None if it didn't."""
         with self._translated():
-            operator, settled_at, _ = self._house(house).batches(batch_id).call()
+            operator, settled_at, _ = self._house(house, "batches", batch_id)
             return int(settled_at) if operator else None
 
     def treasury(self, city: int) -> bytes:
         """The address of a city's treasury, 20 bytes."""
         with self._translated():
-            registry = self._at("CityRegistry", self._registry()).functions
-            return bytes.fromhex(registry.city(city).call()[3][2:])
+            return bytes.fromhex(self._read("CityRegistry", self._registry(), "city", city)[3][2:])
 
     def refunds_call(self, refunds: bytes, function: str, *arguments: object) -> Call:
         """A call to a contract for refunds."""
-        data = self._at("Refunds", _address(refunds)).encode_abi(function, args=arguments)
-        return Call(refunds, bytes.fromhex(data[2:]))
+        return Call(refunds, encode_call("Refunds", function, *arguments))
 
     def gas(self, sender: bytes, call: Call) -> int:
         """Try a call without sending it; the gas that it takes.
@@ -325,16 +319,18 @@ class Chain:
             private_key,
         )
 
-    def _house(self, address: bytes) -> Any:
-        return self._at("Clearinghouse", _address(address)).functions
+    def _house(self, address: bytes, function: str, *arguments: Any) -> Any:
+        return self._read("Clearinghouse", _address(address), function, *arguments)
 
-    def _at(self, name: str, address: ChecksumAddress) -> Contract:
-        return self._web3.eth.contract(address=address, abi=load_abi(name))
+    def _read(self, contract: str, address: ChecksumAddress, function: str, *arguments: Any) -> Any:
+        """What a view function of one of our contracts returns, decoded by `interline.chain_data`."""
+        call: TxParams = {"to": address, "data": HexBytes(encode_call(contract, function, *arguments))}
+        return decode_answer(contract, function, bytes(self._web3.eth.call(call, ccip_read_enabled=False)))
 
     def _registry(self) -> ChecksumAddress:
         if self._registry_address is None:
             with self._translated():
-                self._registry_address = self._house(self.clearinghouse).registry().call()
+                self._registry_address = Web3.to_checksum_address(self._house(self.clearinghouse, "registry"))
         return self._registry_address
 
     def _check_neighbours(self, before: bytes, after: bytes) -> None:
@@ -350,7 +346,7 @@ class Chain:
         with self._translated():
             call = {"to": _address(house), "data": HexBytes(keccak256(f"{view}()".encode())[:4])}
             try:
-                answer = bytes(self._web3.eth.call(call))  # type: ignore[arg-type]
+                answer = bytes(self._web3.eth.call(call, ccip_read_enabled=False))  # type: ignore[arg-type]
             except ContractLogicError:
                 return None
         address = answer[12:32]
@@ -403,13 +399,11 @@ class Chain:
 
     def _refusal(self, error: ContractLogicError) -> ChainRefusalError:
         data = error.data if isinstance(error.data, str) else str(error.message or "")
-        if isinstance(error, ContractCustomError) and data.startswith("0x"):
-            raw = bytes.fromhex(data[2:])
-            if raw[:4] in self._errors:
-                name, types = self._errors[raw[:4]]
-                values: Sequence[object] = self._web3.codec.decode(types, raw[4:])
-                return ChainRefusalError(name, tuple(map(_shown, values)))
-        return ChainRefusalError(str(error.message or error))
+        custom = isinstance(error, ContractCustomError) and data.startswith("0x")
+        found = decode_error(bytes.fromhex(data[2:])) if custom else None
+        if found is not None:
+            return ChainRefusalError(found.name, tuple(map(_shown, found.arguments.values())))
+        return ChainRefusalError(safe_text(str(error.message or error)))
 
 
 def _check_line(line: list[bytes]) -> None:
@@ -417,15 +411,6 @@ def _check_line(line: list[bytes]) -> None:
         raise ChainError(
             f"{to_checksum(line[0])}: expected a line of Clearinghouses, came one that returns to itself or never ends"
         )
-
-
-def _custom_errors() -> Mapping[bytes, tuple[str, list[str]]]:
-    found: dict[bytes, tuple[str, list[str]]] = {}
-    for entry in (entry for contract in CONTRACTS for entry in load_abi(contract)):
-        if entry["type"] == "error":
-            types = [str(argument["type"]) for argument in entry["inputs"]]
-            found[keccak256(f"{entry['name']}({','.join(types)})".encode())[:4]] = (entry["name"], types)
-    return found
 
 
 def _address(data: bytes) -> ChecksumAddress:

@@ -85,7 +85,7 @@ def print_table(
         )
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
 
 
 def local_time(seconds: int) -> str:

@@ -1,10 +1,10 @@
 """Disputes and claims as JSON and as rows for people."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from interline.money import format_yuan
+from interline.safe_text import moment_text
 from interline.settlements import SettledRide
 from interline.signatures import to_checksum
 from issuer_client.chain_types import Block, Call
@@ -166,4 +166,4 @@ def _deadline(document: dict[str, Any]) -> str:
 
 
 def _time(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+    return moment_text(seconds, "%Y-%m-%d %H:%M")

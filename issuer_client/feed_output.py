@@ -6,12 +6,12 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from interline.cities import CityFile
 from interline.ride import UNKNOWN_STATION
+from interline.safe_text import moment_text
 from interline.signatures import to_checksum
 from interline.tariff import Tariff, load_tariff
 from issuer_client.documents import to_hex
@@ -249,4 +249,4 @@ def _line(values: Sequence[object]) -> bytes:
 
 
 def _utc(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return moment_text(seconds, "%Y-%m-%dT%H:%M:%SZ")

@@ -6,17 +6,20 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import requests
+from hexbytes import HexBytes
 from web3 import Web3
 from web3.exceptions import BlockNotFound, TransactionNotFound, Web3Exception, Web3RPCError
 from web3.providers import JSONBaseProvider
-from web3.types import BlockIdentifier, RPCEndpoint
+from web3.types import BlockIdentifier, RPCEndpoint, TxParams
 
 from interline.batch import OUTCOME_BYTES
-from interline.contracts import load_abi
+from interline.chain_data import decode_answer, encode_call
+from interline.errors import ChainDataError
 from interline.hashing import keccak256
+from interline.safe_text import short_name
 from interline.settlements import ChainLog
 from ledger.balances import Balances, CityBalance
 from ledger.errors import ChainMovedError, LedgerError, NoClearinghouseError, TooMuchError
@@ -31,6 +34,13 @@ TELLING: Final = ("Clearinghouse", "Refunds", "CityRegistry", "Consortium")
 _BATCHES: Final = keccak256(b"batches(bytes32)")[:4]
 _OUTCOME_AT: Final = 64  # behind operator and settledAt, a word each
 _NAME: Final = 0  # of what CityRegistry.city returns
+
+
+class _Contract(NamedTuple):
+    """One of our contracts, by its ABI's name and its address."""
+
+    name: str
+    address: str
 
 
 class Chain:
@@ -58,9 +68,9 @@ class Chain:
                     f"expected the Clearinghouse at {self.address}, there is no contract at block {self.head.number}: "
                     "is this the chain that it was deployed on?"
                 )
-            self._house = self._at("Clearinghouse", self.address)
-            self._registry = self._at("CityRegistry", self._call(self._house, "registry"))
-            self._token = self._at("SettlementToken", self._call(self._house, "token"))
+            self._house = _Contract("Clearinghouse", self.address)
+            self._registry = _Contract("CityRegistry", self._call(self._house, "registry"))
+            self._token = _Contract("SettlementToken", self._call(self._house, "token"))
 
     # ------------------------------------------------------------ accounts
 
@@ -75,7 +85,7 @@ class Chain:
             cities = tuple(
                 CityBalance(
                     code=code,
-                    name=self._call(self._registry, "city", code)[_NAME],
+                    name=short_name(self._call(self._registry, "city", code)[_NAME]),
                     balance=self._call(house, "balanceOf", code),
                     position=self._call(house, "position", code),
                     arrears_owed=self._call(house, "arrearsOf", code),
@@ -127,7 +137,7 @@ class Chain:
                 "Clearinghouse": self.address,
                 "Refunds": str(self._refunds().address),
                 "CityRegistry": str(self._registry.address),
-                "Consortium": Web3.to_checksum_address(self._call(self._registry, "consortium")),
+                "Consortium": self._call(self._registry, "consortium"),
                 "SettlementToken": str(self._token.address),
             }
 
@@ -184,14 +194,14 @@ class Chain:
 
     # ------------------------------------------------------------ internals
 
-    def _at(self, name: str, address: str) -> Any:
-        return self._web3.eth.contract(address=Web3.to_checksum_address(address), abi=load_abi(name))
+    def _refunds(self) -> _Contract:
+        return _Contract("Refunds", self._call(self._house, "refunds"))
 
-    def _refunds(self) -> Any:
-        return self._at("Refunds", self._call(self._house, "refunds"))
-
-    def _call(self, contract: Any, function: str, *arguments: Any) -> Any:
-        return contract.functions[function](*arguments).call(block_identifier=self.head.number)
+    def _call(self, contract: _Contract, function: str, *arguments: Any) -> Any:
+        data = encode_call(contract.name, function, *arguments)
+        call: TxParams = {"to": Web3.to_checksum_address(contract.address), "data": HexBytes(data)}
+        answer = bytes(self._web3.eth.call(call, self.head.number, ccip_read_enabled=False))
+        return decode_answer(contract.name, function, answer)
 
     def _ask(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         """Answers as the node gives them, many to a request: web3 dresses them more slowly than the node gives them."""
@@ -225,7 +235,7 @@ def _translated(block: BlockIdentifier) -> Iterator[None]:
         raise LedgerError(f"expected a block {block!r}, the node has none: name a block that it still keeps") from error
     except TransactionNotFound as error:
         raise LedgerError(f"expected a node that keeps all transactions, it lacks one: {error}") from error
-    except (Web3Exception, requests.RequestException, OSError) as error:
+    except (Web3Exception, ChainDataError, requests.RequestException, OSError) as error:
         raise LedgerError(
             f"expected the node's answer, came {type(error).__name__}: {error}; is it still there?"
         ) from error

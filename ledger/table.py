@@ -6,6 +6,7 @@ from rich import box
 from rich.table import Table
 
 from interline.money import format_yuan
+from interline.naming import find_city
 from ledger.balances import Balances
 from ledger.errors import UnknownCityError
 from ledger.recompute import Recomputed
@@ -64,9 +65,12 @@ def choose_cities(balances: Balances, wanted: Sequence[str]) -> list[int]:
     Raises:
         UnknownCityError: no such city is or was a member.
     """
-    by_name = {key: city.code for city in balances.cities for key in (city.name.lower(), str(city.code))}
+    names = [(city.code, (city.name,)) for city in balances.cities]
+    found = []
     for one in wanted:
-        if one.lower() not in by_name:
+        code = find_city(one, names)
+        if code is None:
             known = ", ".join(f"{city.name} ({city.code})" for city in balances.cities)
             raise UnknownCityError(f"expected a city that is or was a member ({known}), came {one!r}")
-    return [by_name[one.lower()] for one in wanted] or [city.code for city in balances.cities]
+        found.append(code)
+    return found or [city.code for city in balances.cities]

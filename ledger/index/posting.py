@@ -17,7 +17,7 @@ from interline.operating_day import OperatingDay
 from ledger.books import Books, Entry
 from ledger.errors import BooksError
 from ledger.index.query import RideCase
-from ledger.index.reading import Event, Piece
+from ledger.index.reading import UNKNOWN, Event, Piece
 from ledger.index.writing import Columns, Rows
 
 _EPOCH: Final = date(1970, 1, 1)
@@ -98,9 +98,9 @@ class Poster:
 
 def corrected_rides(piece: Piece) -> list[Ride]:
     """The rides that a piece's refunds, disputes and answers are about."""
-    about = [event.log.topics[1] for event in piece.events if event.contract == "Refunds"]
-    indices = [event.arguments["index"] for event in piece.events if event.contract == "Refunds"]
-    return sorted({(batch, index) for batch, index in zip(about, indices, strict=True) if index < MAX_RIDES})
+    corrections = [event for event in piece.events if event.contract == "Refunds" and event.name != UNKNOWN]
+    rides = {(event.log.topics[1], event.arguments["index"]) for event in corrections}
+    return sorted(ride for ride in rides if ride[1] < MAX_RIDES)
 
 
 class _Posting:

@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import numpy as np
-from eth_abi.abi import decode as abi_decode
-from eth_abi.exceptions import DecodingError
 
 from interline.batch import outcome
-from interline.contracts import load_abi
-from interline.errors import MalformedError, SettlementError
-from interline.hashing import keccak256
+from interline.chain_data import decode_event
+from interline.errors import ChainDataError, MalformedError, SettlementError
 from interline.settlements import SETTLE, ChainLog, Settlement, batch_bytes, read_settlements
-from interline.signatures import SIGNATURE_BYTES, to_checksum
+from interline.signatures import SIGNATURE_BYTES
 from ledger.errors import BooksError, ChainMovedError, TooMuchError
 from ledger.head import Head
 from ledger.index.checking import SignedBatch
@@ -67,87 +64,39 @@ class Event:
     log: ChainLog
 
 
+UNKNOWN: Final = "Unknown"
+"""The name of an event of our contracts that the ABIs don't have; its arguments are `topics` and `data`."""
+
+
 class EventDecoder:
     """Decodes the events of some contracts, given by their addresses."""
 
     def __init__(self, contracts: Mapping[str, str]) -> None:
         self._kinds = {bytes.fromhex(address[2:]): name for name, address in contracts.items()}
-        self._known = {
-            (name, keccak256(_signature(entry).encode("ascii"))): entry
-            for name in contracts
-            for entry in load_abi(name)
-            if entry["type"] == "event"
-        }
 
     def decode(self, log: ChainLog) -> Event:
-        """One event.
+        """One event. What members put into it is content, and never refused (`interline.chain_data`).
 
         Raises:
-            SettlementError: it isn't of these contracts, or not as their ABI has it.
+            SettlementError: it isn't of these contracts, or none that they can have emitted.
         """
-        kind = self._kinds.get(log.address, "")
-        entry = self._known.get((kind, log.topics[0] if log.topics else b""))
-        if entry is None:
-            raise _not_ours(log)
-        inputs: list[dict[str, Any]] = entry["inputs"]
-        topics = iter(log.topics[1:])
-        plain = [one for one in inputs if not one["indexed"]]
-        if len(log.topics) != 1 + len(inputs) - len(plain):
-            raise _not_ours(log)
-        words = iter(_data_values(log, plain))
-        values = {one["name"]: _static(one["type"], next(topics)) if one["indexed"] else next(words) for one in inputs}
-        return Event(kind, entry["name"], values, log)
+        kind = self._kinds.get(log.address)
+        if kind is None or not log.topics:
+            raise _not_ours(log, f"found one of 0x{log.address.hex()} with {len(log.topics)} topics")
+        try:
+            event = decode_event(kind, log.topics, log.data)
+        except ChainDataError as error:
+            raise _not_ours(log, str(error)) from error
+        if event is None:
+            topics = [f"0x{topic.hex()}" for topic in log.topics]
+            return Event(kind, UNKNOWN, {"topics": topics, "data": f"0x{log.data.hex()}"}, log)
+        return Event(kind, event.name, event.to_json(), log)
 
 
-def _data_values(log: ChainLog, inputs: Sequence[Mapping[str, Any]]) -> list[Any]:
-    if all(_is_static(one["type"]) for one in inputs):
-        if len(log.data) != _WORD * len(inputs):
-            raise _not_ours(log)
-        words = range(0, len(log.data), _WORD)
-        return [_static(one["type"], log.data[at : at + _WORD]) for one, at in zip(inputs, words, strict=True)]
-    try:
-        values = abi_decode([_type(one) for one in inputs], log.data)
-    except DecodingError as error:
-        raise _not_ours(log) from error
-    return [_as_json(one, value) for one, value in zip(inputs, values, strict=True)]
-
-
-def _is_static(kind: str) -> bool:
-    return kind not in ("string", "bytes") and not kind.startswith("tuple") and not kind.endswith("]")
-
-
-def _static(kind: str, word: bytes) -> Any:
-    if kind == "address":
-        return to_checksum(word[12:])
-    if kind.startswith("bytes"):
-        return f"0x{word[: int(kind[5:])].hex()}"
-    number = int.from_bytes(word, "big", signed=kind.startswith("int"))
-    return bool(number) if kind == "bool" else number
-
-
-def _as_json(entry: Mapping[str, Any], value: Any) -> Any:
-    if entry["type"] == "tuple":
-        return {one["name"]: _as_json(one, part) for one, part in zip(entry["components"], value, strict=True)}
-    if entry["type"] == "address":
-        return to_checksum(bytes.fromhex(value[2:]))
-    return f"0x{value.hex()}" if isinstance(value, bytes) else value
-
-
-def _signature(entry: Mapping[str, Any]) -> str:
-    return f"{entry['name']}({','.join(map(_type, entry['inputs']))})"
-
-
-def _type(argument: Mapping[str, Any]) -> str:
-    if not argument["type"].startswith("tuple"):
-        return str(argument["type"])
-    return f"({','.join(map(_type, argument['components']))}){argument['type'].removeprefix('tuple')}"
-
-
-def _not_ours(log: ChainLog) -> SettlementError:
-    topic = log.topics[0].hex() if log.topics else "none"
+def _not_ours(log: ChainLog, found: str) -> SettlementError:
     return SettlementError(
-        f"block {log.block}, transaction 0x{log.tx.hex()}: expected an event of the contracts' interfaces, came "
-        f"another (topic {topic}); ask another node"
+        f"block {log.block}, transaction 0x{log.tx.hex()}: expected an event of the contracts' interfaces, {found}; "
+        "ask another node"
     )
 
 

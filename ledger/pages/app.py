@@ -20,10 +20,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from web3 import Web3
 
+from interline.chain_data import decode_call
 from interline.cities import CityFile
-from interline.contracts import load_abi
 from ledger.errors import IndexFileError, LedgerError
 from ledger.index.store import Index
 from ledger.pages import charts, query
@@ -260,13 +259,12 @@ class _Views:
 
     def _act(self, proposal: Proposal, text: Text, network: Network) -> str:
         for contract in ("CityRegistry", "Clearinghouse"):
-            try:
-                abi = Web3().eth.contract(abi=load_abi(contract))
-                function, arguments = abi.decode_function_input(proposal.data)
-            except ValueError:
-                continue
-            code = arguments.get("code", arguments.get("city", 0))
-            return text.act_words(function.fn_name, self._pages.name(code, text.language, network))
+            call = decode_call(contract, bytes.fromhex(proposal.data[2:]))
+            if call is not None:
+                function, values = call
+                arguments = dict(zip((one["name"] for one in function["inputs"]), values, strict=True))
+                code = int(arguments.get("code") or arguments.get("city") or 0)
+                return text.act_words(function["name"], self._pages.name(code, text.language, network))
         return proposal.data[:10]
 
 

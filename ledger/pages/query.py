@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from duckdb import DuckDBPyConnection
 
+from interline.safe_text import short_name
 from ledger.pages.errors import NoSuchPageError
 from ledger.pages.votes import STATUS, Proposal, count_votes
 
@@ -300,7 +301,7 @@ def members(cursor: DuckDBPyConnection) -> dict[int, Member]:
     found: dict[int, Member] = {}
     for name, arguments, time in _events(cursor, "CityRegistry"):
         if name == "CityAdmitted":
-            found[arguments["city"]] = Member(arguments["city"], arguments["name"], time)
+            found[arguments["city"]] = Member(arguments["city"], short_name(arguments["name"]), time)
         elif name in STATUS:
             found[arguments["city"]].status = STATUS[name]
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -13,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from interline.cities import NO_END
 from interline.money import format_yuan
+from interline.safe_text import moment_text
 from ledger.bank_reference import reference_text
 from ledger.pages.network import Network, Pages
 from ledger.pages.text import LANGUAGES, NAMES, Text
@@ -90,11 +90,11 @@ def _count(number: int) -> str:
 
 def when(second: int) -> str:
     """A time as pages show it: 2019-12-01 07:41."""
-    return datetime.fromtimestamp(second, UTC).astimezone(CLOCK).strftime("%Y-%m-%d %H:%M")
+    return moment_text(second, "%Y-%m-%d %H:%M", CLOCK)
 
 
 def _day(second: int) -> str:
-    return when(second)[:10]
+    return moment_text(second, "%Y-%m-%d", CLOCK)
 
 
 def _reference(raw: bytes) -> str:

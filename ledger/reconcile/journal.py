@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +23,7 @@ from interline.hashing import keccak256
 from interline.money import format_yuan
 from interline.reasons import RideReason
 from interline.ride import Ride
+from interline.safe_text import moment_text
 from ledger.errors import RecordFileError
 from ledger.head import Head
 from ledger.reconcile import query
@@ -330,8 +330,8 @@ def _late(journal: _Journal, kept: _Kept, window: int, stop: Stop | None, now: i
         deadline = max(deadline, stop.until + stop.length)
     if now <= deadline - _SOON:
         return
-    expected = f"settled by {datetime.fromtimestamp(deadline, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    came = f"{kept.state}, {format_yuan(kept.fare)} yuan, at {datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    expected = f"settled by {moment_text(deadline)}"
+    came = f"{kept.state}, {format_yuan(kept.fare)} yuan, at {moment_text(now)}"
     yield Finding(CHECK, where, expected, came, *(_LATE if now > deadline else _SOON_LATE), name, kept.position)
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from interline.cities import DEFAULT_OPERATING_DAY, CityFile
 from interline.money import format_yuan
+from interline.naming import find_city
+from interline.safe_text import short_name
 from interline.signatures import to_checksum
 from ledger.errors import BooksError, PeriodError, UnknownCityError
 from ledger.head import Head
@@ -156,13 +158,14 @@ def _members(cursor: DuckDBPyConnection, head: Head, cities: Iterable[CityFile])
         zh, day, invoicing = None, DEFAULT_OPERATING_DAY, None
         if file is not None:
             zh, day, invoicing = file.name_zh, file.operating_day, file.invoicing
-        found.append(_Member(Party(code, name, zh, day, invoicing), since))
+        found.append(_Member(Party(code, short_name(name), zh, day, invoicing), since))
     return found
 
 
 def _choose(members: Sequence[_Member], city: int | str, head: Head) -> _Member:
+    code = find_city(str(city), [(one.party.code, (one.party.name, one.party.name_zh)) for one in members])
     for one in members:
-        if str(city).lower() in (str(one.party.code), one.party.name.lower(), one.party.name_zh):
+        if one.party.code == code:
             return one
     known = ", ".join(f"{one.party.name} ({one.party.code})" for one in members) or "none"
     raise UnknownCityError(

@@ -1,9 +1,9 @@
 """What a statement says in words, English and Chinese; the terms are those of docs/glossary.md."""
 
-from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from interline.safe_text import moment_of, moment_text
 from ledger.statement.model import Basis, Kind, Statement, Timing
 
 
@@ -95,8 +95,8 @@ def running_words(basis: Basis) -> Words:
 
 def local_time(statement: Statement, second: int) -> str:
     """A moment by the clock of the statement's city, with its offset: 2019-12-01T03:59:59+08:00."""
-    zone = ZoneInfo(statement.city.operating_day.timezone)
-    return datetime.fromtimestamp(second, UTC).astimezone(zone).isoformat()
+    moment = moment_of(second, ZoneInfo(statement.city.operating_day.timezone))
+    return moment_text(second) if moment is None else moment.isoformat()
 
 
 def printable(text: str) -> str:
