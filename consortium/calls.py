@@ -1,17 +1,21 @@
 """Calls of our contracts: what they say, and what contracts answer when they refuse them. No network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from typing import Any
+from typing import Any, Final
 
-from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError
 from web3 import Web3
 
-from interline.contracts import CONTRACTS, load_abi
-from interline.hashing import keccak256
+from interline import chain_data
+from interline.chain_data import decode_answer, encode_call
+from interline.contracts import load_abi
+from interline.safe_text import short_hex
+
+__all__ = ["Call", "DecodedCall", "Refusal", "Step", "decode_answer", "decode_call", "decode_revert", "encode_call"]
+
+MOST_SHOWN: Final = 2_000
+"""Characters of an argument: a proposal may bring a list of thousands."""
 
 
 class Step(StrEnum):
@@ -61,18 +65,6 @@ class DecodedCall:
         return f"{self.function}({', '.join(f'{name}={_text(value)}' for name, value in self.arguments.items())})"
 
 
-@cache
-def _function(contract: str, function: str) -> dict[str, Any]:
-    """The ABI's entry of a function; none of ours shares its name with another of its contract."""
-    return next(entry for entry in load_abi(contract) if entry["type"] == "function" and entry["name"] == function)
-
-
-def encode_call(contract: str, function: str, *arguments: Any) -> bytes:
-    """Calldata of a function of one of our contracts."""
-    selector, types = _selector(_function(contract, function))
-    return selector + encode(types, arguments)
-
-
 def encode_constructor(contract: str, bytecode: str, *arguments: Any) -> bytes:
     """Calldata that makes one of our contracts.
 
@@ -85,24 +77,8 @@ def encode_constructor(contract: str, bytecode: str, *arguments: Any) -> bytes:
 
 def decode_call(contract: str, function: str, data: bytes) -> tuple[Any, ...] | None:
     """The arguments of a call, None where the data is no call of that function."""
-    selector, types = _selector(_function(contract, function))
-    if data[:4] != selector:
-        return None
-    try:
-        arguments: tuple[Any, ...] = decode(types, data[4:])
-    except DecodingError:
-        return None
-    return arguments
-
-
-def decode_answer(contract: str, function: str, data: bytes) -> Any:
-    """What a function returned: its one value, or a tuple of them; addresses are checksummed.
-
-    Raises DecodingError where it can't have returned that.
-    """
-    types = [_type(output) for output in _function(contract, function)["outputs"]]
-    values = [checksummed(kind, value) for kind, value in zip(types, decode(types, data), strict=True)]
-    return values[0] if len(values) == 1 else tuple(values)
+    found = chain_data.decode_call(contract, data)
+    return found[1] if found is not None and found[0]["name"] == function else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,26 +91,20 @@ class Refusal:
     arguments: Mapping[str, Any]
     """By name; addresses are checksummed."""
 
+    malformed: str = ""
+    """`malformed: 0x…` where its arguments can't be read."""
+
     @property
     def shown(self) -> str:
         """Such as `NotPassed(id=1, votes=1, votesNeeded=2)`."""
-        return f"{self.name}({', '.join(f'{name}={_text(value)}' for name, value in self.arguments.items())})"
+        arguments = ", ".join(f"{name}={_text(value)}" for name, value in self.arguments.items())
+        return f"{self.name}({self.malformed or arguments})"
 
 
 def decode_revert(data: bytes) -> Refusal | None:
     """The error that a contract refused a call with, None where it is none of ours."""
-    for contract in CONTRACTS:
-        for entry in load_abi(contract):
-            if entry["type"] != "error":
-                continue
-            selector, types = _selector(entry)
-            if data[:4] != selector:
-                continue
-            values = [checksummed(kind, value) for kind, value in zip(types, decode(types, data[4:]), strict=True)]
-            names = [parameter["name"] for parameter in entry["inputs"]]
-            signature = f"{entry['name']}({','.join(types)})"
-            return Refusal(entry["name"], signature, dict(zip(names, values, strict=True)))
-    return None
+    found = chain_data.decode_error(data)
+    return None if found is None else Refusal(found.name, found.signature, found.arguments, found.malformed)
 
 
 def function_of(contract: str, data: bytes) -> DecodedCall | None:
@@ -142,40 +112,15 @@ def function_of(contract: str, data: bytes) -> DecodedCall | None:
 
     Data that says more or less than the call needs is none: what can't be made again from what was read wasn't read.
     """
-    for entry in load_abi(contract):
-        if entry["type"] != "function" or data[:4] != _selector(entry)[0]:
-            continue
-        types = _selector(entry)[1]
-        try:
-            values = decode(types, data[4:])
-        except DecodingError:
-            return None
-        if encode(types, values) != data[4:]:
-            return None
-        shown = [checksummed(kind, value) for kind, value in zip(types, values, strict=True)]
-        return DecodedCall(
-            entry["name"], dict(zip((p["name"].rstrip("_") for p in entry["inputs"]), shown, strict=True))
-        )
-    return None
-
-
-def checksummed(kind: str, value: Any) -> Any:
-    """A decoded value of an ABI type, an address with its checksum."""
-    return Web3.to_checksum_address(value) if kind == "address" else value
+    found = chain_data.decode_call(contract, data)
+    if found is None:
+        return None
+    entry, values = found
+    return DecodedCall(entry["name"], dict(zip((p["name"].rstrip("_") for p in entry["inputs"]), values, strict=True)))
 
 
 def _text(value: Any) -> str:
-    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
-
-
-def _selector(entry: dict[str, Any]) -> tuple[bytes, Sequence[str]]:
-    types = [_type(parameter) for parameter in entry["inputs"]]
-    return keccak256(f"{entry['name']}({','.join(types)})".encode())[:4], types
-
-
-def _type(parameter: dict[str, Any]) -> str:
-    """The type of a parameter as signatures have it: a struct's is those of its fields."""
-    kind = str(parameter["type"])
-    if not kind.startswith("tuple"):
-        return kind
-    return f"({','.join(_type(field) for field in parameter['components'])}){kind.removeprefix('tuple')}"
+    if isinstance(value, bytes):
+        return short_hex(value)
+    text = str(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({len(text):,} characters)"

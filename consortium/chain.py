@@ -5,15 +5,16 @@ wait for each other, so that a round takes one block; Ape's own way is one trans
 """
 
 import logging
+import re
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import requests
-from eth_abi.exceptions import DecodingError
+from eth_typing import BlockNumber
 from web3 import Web3
-from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception
+from web3.exceptions import TransactionNotFound, Web3Exception
 from web3.middleware import ExtraDataToPOAMiddleware
 
 from consortium.accounts import Signers
@@ -21,7 +22,9 @@ from consortium.calls import Call, Step, decode_answer, encode_call
 from consortium.costs import Cost
 from consortium.errors import ChainError, ConsortiumError, TransactionError
 from consortium.refusals import explain_revert
-from interline.contracts import load_abi
+from interline.chain_data import decode_event, event_topics
+from interline.errors import ChainDataError
+from interline.safe_text import safe_text
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +32,8 @@ NODE_ERRORS: Final = (Web3Exception, requests.RequestException, OSError)
 """What the node's silence and its refusals come as."""
 _MINED_WITHIN: Final = 180.0  # seconds
 _POLL: Final = 0.05  # seconds
+_MOST_GAS: Final = 15_000_000  # for trying a proposal's call: no client sends one that takes more
+_DATA: Final = re.compile(r"(?:Reverted )?0x((?:[0-9a-fA-F]{2})*)")
 _MARGIN: Final = (5, 4)  # gas limit over estimate: other people's transactions may come in between
 
 
@@ -102,22 +107,30 @@ class Chain:
             return decode_answer(contract, function, bytes.fromhex(answer["result"][2:]))
         except NODE_ERRORS as error:
             raise ChainError(f"{what}, came {_shown(error)}") from error
-        except (KeyError, TypeError, ValueError, DecodingError) as error:
-            raise ChainError(f"{what}, came {str(answer)[:300]}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise ChainError(f"{what}, came {safe_text(str(answer)[:300])}") from error
 
     def events(
         self, contract: str, address: str, event: str, blocks: tuple[int, int], **arguments: Any
     ) -> list[dict[str, Any]]:
         """The arguments of all events of one kind whose indexed arguments are as given, from one block to another."""
         first, last = blocks
-        source: Any = self.web3.eth.contract(address=Web3.to_checksum_address(address), abi=load_abi(contract))
+        wanted: Any = {
+            "address": Web3.to_checksum_address(address),
+            "fromBlock": BlockNumber(first),
+            "toBlock": BlockNumber(last),
+            "topics": [Web3.to_hex(topic) if topic else None for topic in event_topics(contract, event, arguments)],
+        }
+        what = f"expected the logs of {contract} at {address} from block {first}"
         try:
-            logs = source.events[event]().get_logs(from_block=first, to_block=last, argument_filters=arguments)
+            logs = self.web3.eth.get_logs(wanted)
         except NODE_ERRORS as error:
-            raise ChainError(
-                f"expected the logs of {contract} at {address} from block {first}, came {_shown(error)}"
-            ) from error
-        return [dict(log["args"]) for log in logs]
+            raise ChainError(f"{what}, came {_shown(error)}") from error
+        try:
+            found = [decode_event(contract, [*map(bytes, log["topics"])], bytes(log["data"])) for log in logs]
+        except ChainDataError as error:
+            raise ChainError(f"{what}, came {error}: ask another node") from error
+        return [dict(one.arguments) for one in found if one is not None]
 
     def has_code(self, address: str) -> bool:
         """Whether there is a contract at an address."""
@@ -190,14 +203,28 @@ class Chain:
 
         Raises ChainError where the node doesn't answer.
         """
-        call: Any = {"from": sender, "to": Web3.to_checksum_address(to), "data": Web3.to_hex(data)}
+        call = {"from": sender, "to": Web3.to_checksum_address(to), "data": Web3.to_hex(data), "gas": hex(_MOST_GAS)}
         try:
-            self.web3.eth.call(call)
-        except ContractLogicError as error:
-            return _reason(error)
+            self._ask("eth_call", [call, "latest"])
+        except _RefusedError as refused:
+            return refused.reason
         except NODE_ERRORS as error:
             raise _no_answer(error) from error
         return None
+
+    def _ask(self, method: str, params: list[Any]) -> Any:
+        """A node's answer as it is.
+
+        Web3's own way reads what a stranger's contract refuses with, which may be anything: a text that isn't UTF-8, or
+        an address on the web that web3 would ask (ERC-3668).
+
+        Raises:
+            _RefusedError: the node refuses, or the contract does.
+        """
+        answer = self.web3.provider.make_request(method, params)  # type: ignore[arg-type]
+        if (error := answer.get("error")) is not None:
+            raise _refusal(error)
+        return answer.get("result")
 
     def _simulated(self, calls: Sequence[Call]) -> list[int | None]:
         """Gas of calls one after another, where the node can tell; else nothing is known of them."""
@@ -225,12 +252,14 @@ class Chain:
     def estimate(self, call: Call) -> int:
         """Gas that a call would take. Raises TransactionError where a contract refuses it, else ChainError."""
         try:
-            return int(self.web3.eth.estimate_gas(self._fields(call)))
-        except ContractLogicError as error:
+            return int(self._ask("eth_estimateGas", [self._fields(call)]), 16)
+        except _RefusedError as refused:
+            if not refused.by_contract:
+                raise ChainError(f"{call.what}: expected an estimate of its gas, came {refused.reason}") from refused
             raise TransactionError(
-                f"{call.what}: expected to be carried out, the contract refuses: {_reason(error)}"
-            ) from error
-        except NODE_ERRORS as error:
+                f"{call.what}: expected to be carried out, the contract refuses: {refused.reason}"
+            ) from refused
+        except (*NODE_ERRORS, TypeError, ValueError) as error:
             raise ChainError(f"{call.what}: expected an estimate of its gas, came {_shown(error)}") from error
 
     def _fields(self, call: Call) -> Any:
@@ -299,22 +328,37 @@ class Chain:
 
     def _why(self, call: Call, block: int) -> str:
         try:
-            self.web3.eth.call(self._fields(call), block)
-        except ContractLogicError as error:
-            return _reason(error)
+            self._ask("eth_call", [self._fields(call), hex(block)])
+        except _RefusedError as refused:
+            return refused.reason
         except NODE_ERRORS as error:
             return _shown(error)
         return "something came in between"
 
 
-def _reason(error: ContractLogicError) -> str:
-    if isinstance(error.data, str) and error.data.startswith("0x"):
-        return explain_revert(bytes.fromhex(error.data[2:]))
-    return str(error.message or error)
+class _RefusedError(Exception):
+    """A call that a contract or the node refuses, in words."""
+
+    def __init__(self, reason: str, *, by_contract: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.by_contract = by_contract
+
+
+def _refusal(error: Any) -> _RefusedError:
+    """What a node's error says: what the contract refused with, or the node's own words."""
+    data = error.get("data") if isinstance(error, Mapping) else None
+    if isinstance(data, Mapping):  # of some nodes
+        data = data.get("data")
+    found = _DATA.fullmatch(data) if isinstance(data, str) else None
+    if found is not None:
+        return _RefusedError(explain_revert(bytes.fromhex(found[1])), by_contract=True)
+    words = error.get("message", error) if isinstance(error, Mapping) else error
+    return _RefusedError(safe_text(str(words)[:300]), by_contract="revert" in str(words).lower())
 
 
 def _shown(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error)[:300]}"
+    return f"{type(error).__name__}: {safe_text(str(error)[:300])}"
 
 
 def _no_answer(error: Exception) -> ConsortiumError:

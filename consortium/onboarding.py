@@ -13,6 +13,7 @@ from consortium.errors import AccountMissingError, ConsortiumError, DeploymentEr
 from consortium.state import Reader
 from consortium.steps import CityState, Member, Phase, Proposal, Status, missing, next_calls, notes, require_consistent
 from interline.cities import CityFile
+from interline.naming import find_city
 
 logger = logging.getLogger(__name__)
 
@@ -115,8 +116,9 @@ class Office:
             AccountMissingError: its admin's account isn't here.
         """
         members = self._reader.members()
+        code = find_city(who, [(member.code, (member.name,)) for member in members])
         for member in members:
-            if who.casefold() in (member.name.casefold(), str(member.code)):
+            if member.code == code:
                 self._chain.signers.require(member.admin, f"admin of {member.name}")
                 return member
         known = ", ".join(f"{member.name} ({member.code})" for member in members)

@@ -6,6 +6,7 @@ from typing import Any, Final
 from consortium.calls import decode_revert
 from consortium.standing import yuan
 from consortium.times import format_moment
+from interline.safe_text import short_hex
 
 _SENTENCES: Final = {
     # who
@@ -88,6 +89,9 @@ _SENTENCES: Final = {
     "ERC20InsufficientAllowance": "{spender} may take {allowance:yuan}, {needed:yuan} are needed",
     "ZeroBank": "the bank's address is zero",
     "NotBank": "only the settlement bank may",
+    # Solidity's own
+    "Error": "{reason}",
+    "Panic": "its code fails with number {code}",
 }
 """By the error's name, or its whole signature where two contracts mean different things by one name."""
 _STATUSES: Final = ("no member", "active", "suspended", "gone")
@@ -115,9 +119,9 @@ def explain_revert(data: bytes) -> str:
     """
     error = decode_revert(data)
     if error is None:
-        return f"0x{data.hex()}" if data else "no reason"
+        return short_hex(data) if data else "no reason"
     sentence = _SENTENCES.get(error.signature) or _SENTENCES.get(error.name)
-    if sentence is None:
+    if sentence is None or error.malformed:
         return error.shown
     try:
         return f"{error.shown}: {sentence.format(**{name: _Value(value) for name, value in error.arguments.items()})}"

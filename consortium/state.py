@@ -8,7 +8,7 @@ from consortium.deployments import Deployment
 from consortium.errors import ChainError
 from consortium.steps import CityState, Contracts, Member, Proposal, Rival, Status, admission, opening_reference
 from interline.cities import CityFile
-from interline.signatures import to_checksum
+from interline.safe_text import short_name
 
 _NAME, _STATUS, _ADMIN, _TREASURY = range(4)  # of what CityRegistry.city returns
 _TARGET, _DATA, _PROPOSED_AT, _EXECUTED, _VOTES, _NEEDED = 0, 1, 3, 4, 5, 6  # of what Consortium.proposal returns
@@ -43,7 +43,7 @@ class Reader:
         return CityState(
             block=block,
             status=Status(entry[_STATUS]),
-            name=entry[_NAME],
+            name=short_name(entry[_NAME]),
             admin=entry[_ADMIN],
             treasury=entry[_TREASURY],
             issuer_keys=self._issuer_keys(city.code, block),
@@ -67,7 +67,7 @@ class Reader:
         """The codes of all cities that ever joined, and those of them that are active."""
         codes = list(self._registry("cities", block=block))
         entries = [(code, self._registry("city", code, block=block)) for code in codes]
-        active = [Member(code, e[_NAME], e[_ADMIN]) for code, e in entries if e[_STATUS] == Status.ACTIVE]
+        active = [Member(code, short_name(e[_NAME]), e[_ADMIN]) for code, e in entries if e[_STATUS] == Status.ACTIVE]
         return codes, active
 
     def _bank(self, block: int) -> str:
@@ -106,7 +106,7 @@ class Reader:
                 alike.append((number, entry[_VOTES], entry[_NEEDED]))
             elif (arguments := decode_call(_REGISTRY, "admit", entry[_DATA])) and arguments[0] == city.code:
                 _, name, admin, treasury = arguments
-                rivals.append(Rival(number, name, _checksum(admin), _checksum(treasury)))
+                rivals.append(Rival(number, short_name(name), admin, treasury))
         if not alike:
             return None, rivals
         number, votes, needed = max(alike, key=lambda one: (one[1], -one[0]))
@@ -122,7 +122,3 @@ class Reader:
     def _read(self, contract: str, function: str, *arguments: Any, block: int) -> Any:
         address = self.contracts.clearinghouse if contract == "Clearinghouse" else self.contracts.token
         return self._chain.read(contract, address, function, *arguments, block=block)
-
-
-def _checksum(address: str) -> str:
-    return to_checksum(bytes.fromhex(address[2:]))

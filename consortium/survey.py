@@ -1,13 +1,18 @@
 """Reads how the consortium stands, and its proposals, each at one block."""
 
+import logging
 from typing import Any, Final
 
 from consortium.chain import Chain
 from consortium.deployments import Deployment
+from consortium.errors import ChainError
 from consortium.proposals import Proposal
 from consortium.standing import Account, City, House, Parameters, Standing
 from consortium.state import NOBODY
 from consortium.steps import Status
+from interline.safe_text import short_name
+
+logger = logging.getLogger(__name__)
 
 _MOST_HOUSES: Final = 50  # far more Clearinghouses than ever follow one another
 
@@ -112,7 +117,7 @@ class Survey:
         new_admin, admin_from, new_treasury, treasury_from = self._of_registry("proposedChanges", code, block=block)
         return City(
             code=code,
-            name=name,
+            name=short_name(name),
             status=Status(status),
             admin=admin,
             treasury=treasury,
@@ -131,7 +136,11 @@ class Survey:
         for following in ("predecessor", "successor"):
             last = houses[0]
             while (address := getattr(last, following)) is not None and len(houses) < _MOST_HOUSES:
-                house = self._house(address, codes, block)
+                try:
+                    house = self._house(address, codes, block)
+                except ChainError as error:  # a vote can name any contract
+                    logger.warning("no Clearinghouse of these interfaces at %s: %s", address, error)
+                    break
                 if following == "predecessor" and house.successor != last.address:
                     break  # no vote has said that the one takes over from the other
                 houses.append(house)

@@ -17,7 +17,10 @@ from consortium.standing import House, Standing
 from consortium.times import format_moment
 from consortium.words import PARAMETERS
 from interline.money import format_yuan
+from interline.safe_text import short_hex
 
+SHOWN_DATA: Final = 4_096
+"""Bytes of a proposal's calldata; `--json` has all of them."""
 _MONEY: Final = ("balance", "reserve", "owes")
 _WHOLE: Final = (*_MONEY, "city", "admin, treasury")
 """Columns whose words stay together."""
@@ -99,7 +102,7 @@ def proposal_texts(found: Sequence[ReadProposal], standing: Standing, *, with_ca
         if with_calls:
             when = format_moment(proposal.proposed_at)
             lines += [f"  proposed by {standing.label(proposal.proposer)} at {when}", f"  call: {one.reading.call}"]
-            lines += [f"  to: {proposal.target}", f"  data: 0x{proposal.data.hex()}"]
+            lines += [f"  to: {proposal.target}", f"  data: {short_hex(proposal.data, SHOWN_DATA)}"]
     return Text("\n".join(lines))
 
 

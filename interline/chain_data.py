@@ -152,6 +152,14 @@ def decode_event(contract: str, topics: Sequence[bytes], data: bytes) -> Decoded
         raise ChainDataError(f"{contract}.{entry['name']}: {error}") from None
 
 
+def event_topics(contract: str, event: str, arguments: Mapping[str, Any]) -> list[bytes | None]:
+    """The topics of a question for events of one kind whose indexed arguments are as given; None for any."""
+    entry = event_entry(contract, event)
+    indexed = [one for one in entry["inputs"] if one["indexed"]]
+    given = [encode([one["type"]], [arguments[one["name"]]]) if one["name"] in arguments else None for one in indexed]
+    return [topic_of(entry), *given]
+
+
 def _arguments(entry: Entry, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
     inputs: Sequence[Parameter] = entry["inputs"]
     plain = [one for one in inputs if not one["indexed"]]

@@ -9,7 +9,7 @@ ADDRESS = "0xCD5691EA878D262516be278cb46f2fd7fF132083"
 def test_a_call_decodes_to_its_arguments() -> None:
     data = encode_call("CityRegistry", "admit", 3203, "Xuzhou", ADDRESS, ADDRESS)
     assert data[:4] == keccak256(b"admit(uint16,string,address,address)")[:4]
-    assert decode_call("CityRegistry", "admit", data) == (3203, "Xuzhou", ADDRESS.lower(), ADDRESS.lower())
+    assert decode_call("CityRegistry", "admit", data) == (3203, "Xuzhou", ADDRESS, ADDRESS)
 
 
 def test_other_data_is_no_call_of_that_function() -> None:

@@ -3,8 +3,8 @@
 import pytest
 from eth_abi.abi import encode
 
-from consortium.calls import _selector
 from consortium.refusals import explain_revert, has_sentence
+from interline.chain_data import topic_of, type_of
 from interline.contracts import CONTRACTS, load_abi
 from interline.hashing import keccak256
 
@@ -70,7 +70,7 @@ def test_a_refusal_is_named_with_its_arguments_and_said_in_words(data: bytes, sa
 def test_every_error_of_our_contracts_is_said_in_words() -> None:
     errors = [entry for contract in CONTRACTS for entry in load_abi(contract) if entry["type"] == "error"]
     for entry in errors:
-        selector, types = _selector(entry)
+        selector, types = topic_of(entry)[:4], [*map(type_of, entry["inputs"])]
         values = ["0x" + 40 * "1" if kind == "address" else _some(kind) for kind in types]
         said = explain_revert(selector + encode(types, values))
         known = has_sentence(entry["name"], f"{entry['name']}({','.join(types)})")

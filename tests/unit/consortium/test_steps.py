@@ -155,8 +155,8 @@ def test_an_admitted_city_registers_keys_and_submitters_and_fills_its_treasury_a
     (key,) = xuzhou.issuer_keys
     window = (key.valid_from, key.valid_until)
     added = decode_call("CityRegistry", "addIssuerKey", calls[0].data)
-    assert added == (3203, key.id, to_checksum(key.address).lower(), *window)
-    assert decode_call("SettlementToken", "mint", calls[2].data) == (xuzhou.treasury.lower(), 5_000_000)
+    assert added == (3203, key.id, to_checksum(key.address), *window)
+    assert decode_call("SettlementToken", "mint", calls[2].data) == (xuzhou.treasury, 5_000_000)
 
 
 def test_only_what_a_deposit_lacks_is_minted_allowed_and_deposited(
@@ -164,7 +164,7 @@ def test_only_what_a_deposit_lacks_is_minted_allowed_and_deposited(
 ) -> None:
     part = replace(complete, deposited=1_000_000, tokens=3_999_999, allowance=4_000_000)
     (mint,) = next_calls(xuzhou, part, contracts, Phase.COMPLETE, everyone)
-    assert decode_call("SettlementToken", "mint", mint.data) == (xuzhou.treasury.lower(), 1)
+    assert decode_call("SettlementToken", "mint", mint.data) == (xuzhou.treasury, 1)
     (deposit,) = next_calls(xuzhou, replace(part, tokens=4_000_000), contracts, Phase.COMPLETE, everyone)
     assert decode_call("Clearinghouse", "deposit", deposit.data) == (3203, 4_000_000, opening_reference(3203))
 
