@@ -11,6 +11,7 @@ from consortium.calls import DecodedCall, function_of
 from consortium.standing import Account, City, House, Parameters, Standing, votes_needed, yuan
 from consortium.steps import Status
 from consortium.times import format_length, format_moment
+from interline.safe_text import MOST_OF_A_NAME, short_hex, short_name
 
 STOP_LENGTH: Final = 3 * 86_400  # seconds
 _ADMIN, _TREASURY = -2, -1  # where the calls that name them do
@@ -98,7 +99,7 @@ _Words = tuple[str, list[str], list[str]]
 
 
 def _unreadable(target: str, data: bytes, contract: str | None) -> Reading:
-    selector = f"selector 0x{data[:4].hex()}" if len(data) >= 4 else f"data 0x{data.hex()}"
+    selector = f"selector 0x{data[:4].hex()}" if len(data) >= 4 else f"data {short_hex(data)}"
     if contract is None:
         sentence = f"calls an unknown contract {target} with {selector}"
     else:
@@ -124,7 +125,17 @@ def _admit(case: _Case) -> _Words:
         f"members with a vote: {before} → {before + 1}; votes for two thirds: {votes_needed(before)} → "
         f"{votes_needed(before + 1)}",
     ]
-    return f"admits {case[1]} ({case.code})", effects, _strange_keys(case)
+    return f"admits {short_name(case[1])} ({case.code})", effects, [*_strange_name(case), *_strange_keys(case)]
+
+
+def _strange_name(case: _Case) -> list[str]:
+    """What a voter should see of a name: that it isn't what it looks like, or somebody else's."""
+    name = case[1]
+    warnings = ["its name has characters that can't be shown, or none"] if not name or "\\" in name else []
+    if name != short_name(name):
+        warnings.append(f"its name has {len(name):,} characters or more, at most {MOST_OF_A_NAME} are shown")
+    same = [c for c in case.standing.cities.values() if c.name.casefold() == name.casefold() or str(c.code) == name]
+    return warnings + [f"its name is that of {city.label}" for city in same if city.code != case.code]
 
 
 def _suspend(case: _Case) -> _Words:

@@ -15,6 +15,7 @@ from gate_client.files import locked, write_durably
 from gate_client.line import Line, Predecessor, predecessor_documents
 from interline.domain import Domain
 from interline.errors import InterlineError
+from interline.safe_text import safe_text
 from interline.signatures import parse_address, to_checksum
 
 _log = logging.getLogger(__name__)
@@ -311,7 +312,7 @@ def _city(document: Mapping[str, object]) -> TrustedCity:
         raise ValueError("a city's keys should be a list")
     return TrustedCity(
         code=_whole(document["code"]),
-        name=_text(document["name"]),
+        name=safe_text(_text(document["name"])),
         status=CityStatus(_whole(document["status"])),
         keys=tuple(_key(key) for key in keys),
     )

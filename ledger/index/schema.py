@@ -7,7 +7,7 @@ be cut off above a block: that is how a reorganised chain is followed, and how a
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """An index with another one is made anew: all of it follows from the chain."""
 
 TABLES: Final[dict[str, str]] = {
@@ -17,7 +17,8 @@ TABLES: Final[dict[str, str]] = {
     # every block with an event of ours, and the 64 up to the last one read, which is how far the index has come
     "blocks": "number BIGINT PRIMARY KEY, hash BLOB NOT NULL, time BIGINT NOT NULL",
     # every event of the Clearinghouse, its Refunds, the registry and the consortium; arguments as JSON: integers as
-    # numbers, bytes as 0x…, addresses with their checksum
+    # numbers, bytes as 0x…, addresses with their checksum, texts as interline.safe_text makes them; an event that the
+    # interfaces don't have is `Unknown`, with its topics and data
     "events": """block BIGINT NOT NULL, place INTEGER NOT NULL, tx BLOB NOT NULL, contract VARCHAR NOT NULL,
         name VARCHAR NOT NULL, arguments VARCHAR NOT NULL""",
     # batches of which a ride settled; `id` counts from 1 in the chain's order, `data` is the batch as it was signed

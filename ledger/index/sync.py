@@ -21,12 +21,14 @@ from ledger.head import Head
 from ledger.index import query
 from ledger.index.checking import Checks, SignatureChecker
 from ledger.index.posting import Clocks, Poster, corrected_rides
-from ledger.index.reading import Piece, Reader, Source
+from ledger.index.reading import UNKNOWN, Piece, Reader, Source
 from ledger.index.store import Index
 from ledger.index.writing import RECENT, Columns, Rows, cut_off, keep_blocks, replace_days, set_meta
 
 logger = logging.getLogger(__name__)
 
+UNKNOWN_ADVICE: Final = "install the newest version of Interline, or, if this is it, ask another node"
+"""What to do about events that the contracts' interfaces don't have."""
 _ATTEMPTS: Final = 20  # while the chain moves
 
 
@@ -51,13 +53,17 @@ class SyncSource(Source, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What one run did: how many blocks, events, batches and rides it read, and in how many seconds."""
+    """What one run did: how many blocks, events, batches and rides it read, and in how many seconds.
+
+    `unknown` of the events are none that the contracts' interfaces have.
+    """
 
     blocks: int
     events: int
     batches: int
     rides: int
     seconds: float
+    unknown: int = 0
 
 
 def sync(
@@ -105,6 +111,10 @@ def sync(
         done = run.added_to(done, monotonic() - started)
         if run.finished:
             break
+    if done.unknown:
+        line = f"{done.unknown:,} events of the contracts are unknown here: {UNKNOWN_ADVICE}"
+        logger.warning("%s", line)
+        tell(line)
     return done
 
 
@@ -148,7 +158,7 @@ class _Run:
         self.finished = False
         self._cut = False
         self._index, self._chain, self._clocks, self._tell, self._processes = index, chain, clocks, tell, processes
-        self._blocks = self._events = self._batches = self._rides = 0
+        self._blocks = self._events = self._batches = self._rides = self._unknown = 0
         self._poster: Poster | None = None
         self._target: Head
         self._first = 0
@@ -162,6 +172,7 @@ class _Run:
             done.batches + self._batches,
             done.rides + self._rides,
             seconds,
+            done.unknown + self._unknown,
         )
 
     def to(self, until: int | None) -> None:
@@ -281,6 +292,7 @@ class _Run:
     def _count(self, piece: Piece) -> None:
         self._blocks = piece.last.number - self._first + 1
         self._events += len(piece.events)
+        self._unknown += sum(event.name == UNKNOWN for event in piece.events)
         self._batches += len(piece.batches)
         self._rides += piece.rides
         now = monotonic()

@@ -24,8 +24,9 @@ from ledger.index.checking import BadSignature, SignatureChecker
 from ledger.index.decode import decode_batch
 from ledger.index.posting import Clocks, Poster, Ride, corrected_rides
 from ledger.index.query import RideCase
-from ledger.index.reading import Keys, Piece, Reader, Source
+from ledger.index.reading import UNKNOWN, Keys, Piece, Reader, Source
 from ledger.index.store import Index
+from ledger.index.sync import UNKNOWN_ADVICE
 from ledger.index.writing import Rows
 from ledger.reconcile import query
 from ledger.reconcile.deviations import Describer
@@ -42,6 +43,7 @@ _SIGNATURE_ACTION: Final = (
 )
 _BLOCK_CAUSE: Final = "the chain was reorganised, the index was changed, or the node is on another branch"
 _BLOCK_ACTION: Final = "run again, which follows the chain; if it stays, ask another node"
+_UNKNOWN_CAUSE: Final = "the contracts are of a newer version than this program, or the node makes events up"
 _SERIAL_CAUSE: Final = "a batch was put into the index twice under two names, or a ride's row was changed"
 _SERIAL_ACTION: Final = "see what else is found of the two batches; delete the index's file and run again"
 
@@ -95,7 +97,7 @@ def check_index(
 class _Audit:
     def __init__(self, index: Index, chain: AuditSource, clocks: Clocks, tell: Callable[[str], None]) -> None:
         self.findings = Findings(CHECK)
-        self.batches = self.rides = self.events = 0
+        self.batches = self.rides = self.events = self._unknown = 0
         self._index, self._chain, self._tell = index, chain, tell
         self._poster = Poster(Books(), 0, clocks)
         self._cases = _Cases(index.cursor(), chain)
@@ -122,6 +124,7 @@ class _Audit:
             self._compare(expected, Rows(), above, _AFTER_ALL)
         self._check_serials()
         self._check_blocks()
+        self._check_unknown()
 
     def _post(self, piece: Piece) -> Rows:
         cases = self._cases.of(piece)
@@ -137,6 +140,7 @@ class _Audit:
         self.batches += len(piece.batches)
         self.rides += piece.rides
         self.events += len(piece.events)
+        self._unknown += sum(event.name == UNKNOWN for event in piece.events)
         if monotonic() - self._told >= 2:
             self._told = monotonic()
             self._tell(f"block {piece.last.number}: {self.rides:,} rides audited, {self.findings.count} findings")
@@ -165,6 +169,14 @@ class _Audit:
                 self._block(block.number, "none" if expected is None else _of(expected), _of(block))
         for number in sorted(self._heads.keys() - numbers):
             self._block(number, _of(self._heads[number]), "no such block in the index")
+
+    def _check_unknown(self) -> None:
+        if self._unknown:
+            texts = (
+                "events that the contracts' interfaces have",
+                f"{self._unknown:,} others, of which nothing was posted",
+            )
+            self.findings.add([Finding(CHECK, "events", *texts, _UNKNOWN_CAUSE, UNKNOWN_ADVICE)])
 
     def _block(self, number: int, expected: str, came: str) -> None:
         self.findings.add([Finding(CHECK, f"block {number}", expected, came, _BLOCK_CAUSE, _BLOCK_ACTION)])

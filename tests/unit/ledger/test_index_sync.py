@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
@@ -24,6 +25,7 @@ from ledger.index.schema import TABLES
 from ledger.index.store import Index
 from ledger.index.sync import Synced, sync
 from ledger.index.writing import RECENT
+from ledger.reconcile.audit import check_index
 from tests.support.fake_chain import FakeBlock, FakeChain, encode_log
 from tests.support.index_rows import FIRST_BLOCK, REVOKED, IndexRows, WrittenBatch, moment
 
@@ -464,7 +466,33 @@ def _replace_batch(world: World, written: WrittenBatch, batch: Batch) -> None:
     block.inputs[tx] = b"rely" + word + batch.to_bytes()  # As through a relay
 
 
-def test_an_event_that_no_interface_has_is_refused(world: World, index: Index) -> None:
+def test_an_event_of_money_under_another_name_is_missed(world: World, index: Index) -> None:
     block = block_of(world, world.first)
     block.logs[0] = replace(block.logs[0], topics=(b"\x01" * 32, *block.logs[0].topics[1:]))
+    assert "expected the issuers, rides and fares that PairSettled says" in refused(world, index)
+
+
+def test_an_event_with_a_topic_too_few_is_refused(world: World, index: Index) -> None:
+    block = block_of(world, world.first)
+    block.logs[0] = replace(block.logs[0], topics=block.logs[0].topics[:-1])
+    assert "expected an event of the contracts' interfaces, Clearinghouse.PairSettled" in refused(world, index)
+
+
+def test_an_event_of_another_contract_is_refused(world: World, index: Index) -> None:
+    block = block_of(world, world.first)
+    block.logs[0] = replace(block.logs[0], address=b"\x01" * 20)
     assert "expected an event of the contracts' interfaces" in refused(world, index)
+
+
+def test_an_event_that_the_interfaces_lack_is_kept_counted_and_said(world: World, index: Index) -> None:
+    block = block_of(world, world.first)
+    topics = b"\x01" * 32, b"\xff" * 32
+    block.logs.append(replace(block.logs[-1], topics=topics, data=b"\xff", place=block.logs[-1].place + 1))
+    said: list[str] = []
+    done = sync(index, world.chain, tell=said.append, processes=1)
+    assert done.unknown == 1
+    assert [line for line in said if line.startswith("1 events of the contracts are unknown here")]
+    kept = index.cursor().execute("SELECT arguments FROM events WHERE name = 'Unknown'").fetchall()
+    assert [json.loads(row[0]) for row in kept] == [{"topics": [f"0x{t.hex()}" for t in topics], "data": "0xff"}]
+    checked = check_index(index, world.chain, processes=1)
+    assert [finding.where for finding in checked.findings] == ["events"]
