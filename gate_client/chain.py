@@ -46,7 +46,7 @@ from interline.contracts import load_abi
 from interline.disputes import RIDE_DISPUTED, Case, Evidence, RideDispute, RideFacts, Stage, read_dispute
 from interline.domain import Domain
 from interline.errors import ChainDataError
-from interline.safe_text import safe_text
+from interline.safe_text import safe_text, short_name
 from interline.settlements import ChainLog, batch_bytes
 from interline.signatures import address_of, to_checksum
 
@@ -369,9 +369,14 @@ class Chain:
         return self._refunds_contract
 
     def _gas(self, sender: bytes, function: str, arguments: Sequence[object]) -> int:
-        call = self._refunding().functions[function](*arguments)
+        call: TxParams = {
+            "from": _address(sender),
+            "to": self._refunding().address,
+            "data": HexBytes(encode_call("Refunds", function, *arguments)),
+            "gasPrice": Wei(0),
+        }
         with self._translated():
-            return int(call.estimate_gas({"from": _address(sender), "gasPrice": Wei(0)}))
+            return int(self._web3.eth.estimate_gas(call))
 
     # ------------------------------------------------------------ internals
 
@@ -402,7 +407,7 @@ class Chain:
         for key_id in self._of_registry("issuerKeyIds", code, block=block):
             address, valid_from, valid_until = self._of_registry("issuerKey", code, key_id, block=block)
             keys.append(TrustedKey(key_id, bytes.fromhex(address[2:]), valid_from, valid_until))
-        return TrustedCity(code, name, CityStatus(status), tuple(keys))
+        return TrustedCity(code, short_name(name), CityStatus(status), tuple(keys))
 
     def _logs(self, address: ChecksumAddress, topics: list[Any], from_block: int, to_block: int) -> list[Log]:
         return [_decoded(log) for log in self._raw_logs(address, topics, from_block, to_block)]

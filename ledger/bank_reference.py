@@ -1,5 +1,7 @@
 """Bank references as people read them: on chain they are 32 bytes."""
 
+from interline.safe_text import safe_text
+
 
 def reference_text(raw: bytes) -> str | None:
     """The text that was put into a bank reference, else 0x and its 64 digits; None where it is all zero.
@@ -13,5 +15,6 @@ def reference_text(raw: bytes) -> str | None:
         shown = text.decode()
     except UnicodeDecodeError:
         return f"0x{raw.hex()}"
-    plain = shown.isprintable() and shown == shown.strip() and not shown.startswith("0x")
+    words = shown.split(" ")
+    plain = all(safe_text(word) == word for word in words) and shown == shown.strip() and not shown.startswith("0x")
     return shown if plain else f"0x{raw.hex()}"

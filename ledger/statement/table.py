@@ -6,7 +6,6 @@ from typing import Final
 
 from rich import box
 from rich.console import Console, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -28,7 +27,15 @@ _WIDTH: Final = 120
 
 def table_text(statement: Statement) -> bytes:
     """The tables as plain text, UTF-8."""
-    console = Console(file=io.StringIO(), width=_WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
+    console = Console(
+        file=io.StringIO(),
+        width=_WIDTH,
+        color_system=None,
+        force_terminal=False,
+        legacy_windows=False,
+        markup=False,
+        emoji=False,
+    )
     with console.capture() as captured:
         for part in statement_tables(statement):
             console.print(part)
@@ -180,7 +187,7 @@ def _table(title: str, *columns: tuple[str, str]) -> Table:
 
 
 def _name(statement: Statement, code: int) -> str:
-    return escape(printable(statement.party(code).name)) if code else ""
+    return printable(statement.party(code).name) if code else ""
 
 
 def _sum(one: Counterparty, kinds: Iterable[Kind]) -> int:

@@ -101,4 +101,4 @@ def local_time(statement: Statement, second: int) -> str:
 
 def printable(text: str) -> str:
     """A text from outside, on one line; as hexadecimal digits if it holds what a file can't, such as a NUL."""
-    return text if text.isprintable() else "0x" + text.encode().hex()
+    return text if text.isprintable() else "0x" + text.encode("utf-8", "surrogatepass").hex()
