@@ -39,6 +39,8 @@ DISPUTE_TIME = 30 * DAY
 ANSWER_TIME = 10 * DAY
 DISPUTE_FEE = 500
 STOP_LENGTH = 3 * DAY
+SEAT_DELAY = 7 * DAY
+"""How long a city is a member until its seat counts in votes."""
 DEPOSIT = 5_000_000
 """50,000.00 yuan, in fen."""
 RIDER = bytes.fromhex("d4f770e3f584dc670b59accd40157bd3540eed82")
@@ -145,7 +147,8 @@ class World:
         return receipt
 
     def admit(self, city: City, *, at: int | None = None) -> Receipt:
-        return self.by_vote(self.registry, "admit", city.code, city.name, city.admin, city.treasury, at=at)
+        people = (city.admin, city.treasury, city.recovery)
+        return self.by_vote(self.registry, "admit", city.code, city.name, *people, at=at)
 
     def suspend(self, city: City, *, at: int) -> Receipt:
         return self.by_vote(self.registry, "suspend", city.code, at=at)
@@ -159,8 +162,8 @@ class World:
         return receipt
 
     def move_treasury(self, city: City, new: str) -> None:
-        """The city's admin proposes another treasury, and that one accepts as soon as it may."""
-        self.registry.proposeTreasury(city.code, new, sender=city.admin)
+        """The city's treasury proposes another, and that one accepts as soon as it may."""
+        self.registry.proposeTreasury(city.code, new, sender=city.treasury)
         _, _, _, acceptable_from = self.registry.proposedChanges(city.code)
         self.registry.acceptTreasury(city.code, sender=new, at=acceptable_from)
 
@@ -278,7 +281,7 @@ def reason_of(receipt: Receipt) -> RideReason | None:
 
 
 def build_world(node: Node) -> World:
-    """Three founders, and Xuzhou, admitted after them; keys and submitters; money for all but Ningbo."""
+    """Three founders, and Xuzhou, admitted after them; keys and submitters; money for all but Ningbo. All seats count."""
     consortium, registry = found_consortium(node, [SHANGHAI, HANGZHOU, NINGBO], at=OPENING)
     token = deploy(node, "SettlementToken", BANK_ACCOUNT)
     clearinghouse = deploy(node, "Clearinghouse", registry, token, ZERO_ADDRESS)
@@ -290,4 +293,5 @@ def build_world(node: Node) -> World:
         world.register_keys(city)
     for city in (SHANGHAI, HANGZHOU, XUZHOU):
         world.deposit(city, DEPOSIT)
+    node.mine(at=OPENING + SEAT_DELAY + DAY)
     return world

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from interline.contracts import CONTRACTS, load_abi
+from tests.contracts.assembly import LONG, SHORT, Assembly, assemble
 from tests.contracts.node import Call, Contract, Reverted, reverts
 from tests.contracts.story import (
     DAY,
@@ -18,15 +19,14 @@ from tests.contracts.story import (
     City,
     World,
 )
-from tests.contracts.test_votes import Assembly, assemble
 
-SHORT, LONG = DAY, 7 * DAY
 WAITS_LESS = {
     ("CityRegistry", "admit"): 0,
     ("CityRegistry", "reinstate"): 0,
     ("Clearinghouse", "resumeSettlement"): 0,
     ("CityRegistry", "suspend"): SHORT,
     ("CityRegistry", "recover"): SHORT,
+    ("Clearinghouse", "cancelSuccessor"): SHORT,
 }
 """Every other function of every contract waits a week."""
 
@@ -64,7 +64,7 @@ def forwarder(world: World, call: Call) -> Contract:
 # ---------------------------------------------------------------- what a call is taken for
 
 
-def test_only_these_five_functions_of_all_contracts_wait_less_than_a_week(world: World) -> None:
+def test_only_these_six_functions_of_all_contracts_wait_less_than_a_week(world: World) -> None:
     addresses = {
         "CityRegistry": world.registry,
         "Clearinghouse": world.clearinghouse,
@@ -84,7 +84,11 @@ def test_only_these_five_functions_of_all_contracts_wait_less_than_a_week(world:
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3])
 def test_a_selector_that_was_cut_short_waits_longest(world: World, length: int) -> None:
-    for call in (world.registry.call("reinstate", XUZHOU.code), world.clearinghouse.call("resumeSettlement")):
+    for call in (
+        world.registry.call("reinstate", XUZHOU.code),
+        world.clearinghouse.call("resumeSettlement"),
+        world.clearinghouse.call("cancelSuccessor"),
+    ):
         assert world.consortium.delayOf(call.contract, call.data[:length]) == LONG
 
 
@@ -147,8 +151,9 @@ def test_a_clearinghouse_that_calls_back_while_it_is_stopped_finds_the_calls_gon
     thiefs = City(4001, "Thiefs", 20)
     two = assemble(world.node, 2)
     contract = forwarder(world, two.consortium.call("callStop", thiefs.code, STRANGER))
-    admission = two.registry.call("admit", thiefs.code, thiefs.name, contract, contract)
-    two.decide(admission)
+    admission = two.registry.call("admit", thiefs.code, thiefs.name, contract, thiefs.treasury, thiefs.recovery)
+    joined = two.decide(admission).timestamp
+    world.node.mine(at=joined + LONG)
     two.consortium.callStop(SHANGHAI.code, contract, sender=SHANGHAI.admin)
     two.consortium.callStop(HANGZHOU.code, contract, sender=HANGZHOU.admin)
     assert two.consortium.stopCalls(contract) == (0, 2, 0)
@@ -162,7 +167,7 @@ def test_a_clearinghouse_that_calls_back_while_it_is_stopped_finds_the_calls_gon
 def test_a_proposal_against_a_city_that_never_joined_leaves_no_vote_out(four: Assembly, act: str) -> None:
     """A city without a seat must not be taken for that on seat 0, Shanghai."""
     number = put(four, four.registry, four.registry.call(act, LANZHOU.code).data)
-    assert four.consortium.proposal(number)[5:7] == (1, 3)
+    assert four.tally(number) == (1, 3)
     four.approve(number, HANGZHOU, NINGBO)
     with reverts(four.registry, "WrongStatus", city=LANZHOU.code, status=0):
         four.execute_when_it_may(number)
@@ -170,42 +175,60 @@ def test_a_proposal_against_a_city_that_never_joined_leaves_no_vote_out(four: As
 
 def test_a_newcomer_inherits_no_vote_and_no_seat(four: Assembly) -> None:
     number = put(four, four.registry, four.admission().data, by=NINGBO)
-    four.registry.leaveConsortium(NINGBO.code, sender=NINGBO.admin)
+    four.leave(NINGBO)
     four.approve(number, SHANGHAI, HANGZHOU)
-    four.execute(number)
+    joined = four.execute(number).timestamp
     later = put(four, four.registry, four.registry.call("reinstate", NINGBO.code).data, by=XUZHOU)
-    seats = [four.registry.seatOf(city.code) for city in (*four.members, LANZHOU)]
+    seats = [four.registry.voterOf(city.code)[2] for city in (*four.members, LANZHOU)]
     assert seats == [0, 1, 2, 3, 4]
     assert not four.consortium.hasApproved(number, LANZHOU.code)
-    assert four.consortium.proposal(later)[5:7] == (1, 3)
+    four.node.mine(at=joined + LONG)
+    assert four.tally(later) == (1, 3)
+
+
+@pytest.mark.parametrize("act", ["suspend", "expel"])
+def test_a_word_of_nonsense_behind_a_city_that_never_joined_does_not_hide_a_citys_vote(
+    four: Assembly, act: str
+) -> None:
+    """Whatever follows the first word, it is the first word that says which city has no vote."""
+    data = four.registry.call(act, XUZHOU.code).data + LANZHOU.code.to_bytes(32, "big")
+    number = put(four, four.registry, data, by=XUZHOU)
+    four.approve(number, SHANGHAI, HANGZHOU)
+    assert four.tally(number) == (2, 3)
+
+
+@pytest.mark.parametrize("extra", [b"", b"\x00", bytes(32)], ids=["whole", "a byte more", "a word more"])
+def test_no_spelling_of_a_recovery_is_a_members_to_propose(four: Assembly, extra: bytes) -> None:
+    data = four.registry.call("recover", XUZHOU.code, XUZHOU.recovery).data + extra
+    with reverts(four.consortium, "RecoveryNeedsRequest", city=XUZHOU.code):
+        put(four, four.registry, data)
+
+
+def test_a_recovery_cut_short_is_refused_by_the_registry(four: Assembly) -> None:
+    number = put(four, four.registry, four.registry.call("recover", XUZHOU.code, XUZHOU.recovery).data[:35])
+    four.approve(number, HANGZHOU, NINGBO)
+    with pytest.raises(Reverted, match="FailedCall"):
+        four.execute_when_it_may(number)
+
+
+def test_a_recovery_through_another_contract_is_not_the_consortiums(world: World, four: Assembly) -> None:
+    thiefs = forwarder(world, four.registry.call("recover", XUZHOU.code, XUZHOU.recovery))
+    number = put(four, thiefs, four.registry.call("recover", XUZHOU.code, XUZHOU.recovery).data)
+    four.approve(number, HANGZHOU, NINGBO)
+    with reverts(four.registry, "NotConsortium", caller=thiefs.address):
+        four.execute_when_it_may(number)
 
 
 def test_a_thiefs_approvals_are_the_citys_to_take_back_once_it_is_recovered(four: Assembly) -> None:
     number = put(four, four.registry, four.registry.call("expel", NINGBO.code).data, by=XUZHOU)
-    four.registry.consentToRecovery(XUZHOU.code, STRANGER, XUZHOU.treasury, sender=XUZHOU.treasury)
-    recovery = put(four, four.registry, four.registry.call("recover", XUZHOU.code, STRANGER, XUZHOU.treasury).data)
+    recovery = four.consortium.requestRecovery(XUZHOU.code, sender=XUZHOU.recovery).returned
     four.approve(recovery, HANGZHOU, NINGBO)
     four.execute_when_it_may(recovery)
-    four.consortium.withdrawApproval(number, XUZHOU.code, sender=STRANGER)
-    assert four.consortium.proposal(number)[5] == 0
+    four.consortium.withdrawApproval(number, XUZHOU.code, sender=XUZHOU.recovery)
+    assert four.tally(number)[0] == 0
 
 
-# ---------------------------------------------------------------- time
-
-
-def test_a_city_whose_thief_would_have_to_vote_for_its_recovery_is_suspended_first(world: World) -> None:
-    """Of two members both have to agree to a recovery; of one, that is active, that one alone."""
-    two = assemble(world.node, 2)
-    two.registry.consentToRecovery(HANGZHOU.code, STRANGER, HANGZHOU.treasury, sender=HANGZHOU.treasury)
-    call = two.registry.call("recover", HANGZHOU.code, STRANGER, HANGZHOU.treasury)
-    recovery = put(two, two.registry, call.data)
-    suspension = put(two, two.registry, two.registry.call("suspend", HANGZHOU.code).data)
-    with reverts(two.consortium, "NotPassed", id=recovery, votes=1, votesNeeded=2):
-        two.consortium.markPassed(recovery, sender=STRANGER)
-    two.execute_when_it_may(suspension)
-    two.consortium.markPassed(recovery, sender=STRANGER)
-    two.execute_when_it_may(recovery)
-    assert two.registry.city(HANGZHOU.code)[2] == STRANGER
+# ---------------------------------------------------------------- tariffs
 
 
 def test_a_tariff_with_a_wrong_date_is_put_right_by_another(registry: Contract) -> None:

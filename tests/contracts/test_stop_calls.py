@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.contracts.assembly import NINE
 from tests.contracts.node import Contract, Event, reverts
 from tests.contracts.story import (
     DAY,
@@ -20,7 +21,6 @@ from tests.contracts.story import (
     deploy,
     found_consortium,
 )
-from tests.contracts.test_votes import NINE
 
 
 def call(consortium: Contract, house: Contract, *cities: City, at: int | None = None) -> None:
@@ -71,12 +71,11 @@ def test_a_city_calls_once(consortium: Contract, clearinghouse: Contract) -> Non
         call(consortium, clearinghouse, SHANGHAI)
 
 
-@pytest.mark.parametrize("end", ["suspend", "leave"])
-def test_the_call_of_a_city_that_is_no_longer_active_does_not_count(
-    world: World, consortium: Contract, clearinghouse: Contract, end: str
+def test_the_call_of_a_city_that_left_does_not_count(
+    world: World, consortium: Contract, clearinghouse: Contract
 ) -> None:
     call(consortium, clearinghouse, SHANGHAI, at=NOON)
-    getattr(world, end)(SHANGHAI, at=NOON + 60)
+    world.leave(SHANGHAI, at=NOON + 60)
     call(consortium, clearinghouse, NINGBO)
     assert consortium.stopCalls(clearinghouse)[:2] == (1, 2)
     assert clearinghouse.stoppedUntil() == 0
@@ -84,10 +83,20 @@ def test_the_call_of_a_city_that_is_no_longer_active_does_not_count(
     assert clearinghouse.stoppedUntil() != 0
 
 
+def test_a_suspended_city_calls_as_before(world: World, consortium: Contract, clearinghouse: Contract) -> None:
+    """Its call from before its suspension counts, and so does one from after it."""
+    call(consortium, clearinghouse, SHANGHAI, at=NOON)
+    world.suspend(SHANGHAI, at=NOON + 60)
+    world.suspend(XUZHOU, at=NOON + 120)
+    assert consortium.stopCalls(clearinghouse)[:2] == (1, 2)
+    call(consortium, clearinghouse, XUZHOU)
+    assert clearinghouse.stoppedUntil() != 0
+
+
 @pytest.mark.parametrize("city", [LANZHOU, XUZHOU])
-def test_only_active_cities_call(world: World, consortium: Contract, clearinghouse: Contract, city: City) -> None:
-    world.suspend(XUZHOU, at=NOON)
-    with reverts(consortium, "CityNotActive", city=city.code):
+def test_only_members_call(world: World, consortium: Contract, clearinghouse: Contract, city: City) -> None:
+    world.leave(XUZHOU, at=NOON)
+    with reverts(consortium, "NoVote", city=city.code, countsFrom=0):
         call(consortium, clearinghouse, city)
 
 
