@@ -281,7 +281,7 @@ def reason_of(receipt: Receipt) -> RideReason | None:
 
 
 def build_world(node: Node) -> World:
-    """Three founders, and Xuzhou, admitted after them; keys and submitters; money for all but Ningbo. All seats count."""
+    """Three founders, and Xuzhou, admitted later; keys and submitters; money for all but Ningbo; all seats count."""
     consortium, registry = found_consortium(node, [SHANGHAI, HANGZHOU, NINGBO], at=OPENING)
     token = deploy(node, "SettlementToken", BANK_ACCOUNT)
     clearinghouse = deploy(node, "Clearinghouse", registry, token, ZERO_ADDRESS)
