@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.34;
+pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
@@ -15,6 +15,10 @@ contract HostileToken is ERC20 {
     bytes public answer;
 
     constructor() ERC20("Hostile", "H") {}
+
+    function decimals() public pure override returns (uint8) {
+        return 2;
+    }
 
     function mint(address to, uint256 amount) external {
         _mint(to, amount);

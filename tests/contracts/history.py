@@ -134,7 +134,7 @@ class History:
         assert receipt.timestamp == self.now
         assert receipt.returned == (expected.batch_id, expected.settled, expected.rejected)
         batch = Batch.from_bytes(data)
-        assert receipt.events == expected_events(batch, expected)
+        assert receipt.events == expected_events(batch, expected, self.now // DAY)
         self._compare_serials(batch, receipt)
         assert clearinghouse.batches(expected.batch_id) == self.ledger.batches.get(expected.batch_id, (0, 0, bytes(25)))
         self.reasons.update(reason for _, reason in expected.refused)
@@ -172,6 +172,30 @@ class History:
         assert self.world.node.read_all(calls) == expected
 
     # ------------------------------------------------------------ money
+
+    def set_daily_limit(self, city: City, limit: int) -> None:
+        self.ledger.withholding.set_limit(city.code, limit)
+        receipt = self.world.clearinghouse.setDailyLimit(city.code, limit, sender=city.treasury, at=self.now)
+        assert receipt.events == (Event("DailyLimitSet", city=city.code, limit=limit),)
+        self._done("set daily limit" if limit else "set no daily limit", receipt)
+
+    def release_withheld(self, debtor: City, creditor: City, day: int, *, by: City | None = None) -> None:
+        """By the treasury of a city, or by anyone; or a refusal because it isn't time yet."""
+        clearinghouse, sender = self.world.clearinghouse, by.treasury if by else STRANGER
+        pair = debtor.code, creditor.code
+        something = self.ledger.withholding.on_day[pair][day] > 0
+        try:
+            released = self.ledger.release_withheld(*pair, day, by.code if by else None, self.now)
+        except NotAllowed as refusal:
+            with pytest.raises(Reverted, match=refusal.cause):
+                clearinghouse.releaseWithheld(*pair, day, sender=sender, at=self.now)
+            self._done("refused release")
+            return
+        receipt = clearinghouse.releaseWithheld(*pair, day, sender=sender, at=self.now)
+        assert receipt.returned == released
+        event = Event("WithheldReleased", issuer=pair[0], operator=pair[1], day=day, amount=released)
+        assert receipt.events == ((event,) if something else ())
+        self._done("release" if released else "release nothing", receipt)
 
     def pay_arrears(self, debtor: City, creditor: City) -> None:
         paid = self.ledger.pay_arrears(debtor.code, creditor.code)
@@ -272,7 +296,7 @@ class History:
         self._done("suspend", self.world.suspend(city, at=self.now))
 
     def reinstate(self, city: City) -> None:
-        self.ledger.members.reinstate(city.code)
+        self.ledger.members.reinstate(city.code, self.now)
         self._done("reinstate", self.world.reinstate(city, at=self.now))
 
     def leave(self, city: City) -> None:
@@ -298,12 +322,18 @@ class History:
         self._done("set reserve", receipt)
 
     def set_parameters(self, parameters: Parameters) -> None:
-        """What only lengthens holds at once; anything else later."""
-        valid_from = self.ledger.set_parameters(parameters, self.now)
-        to = astuple(parameters)
+        """They hold for rides that end from a grace later on; or a refusal because the last change wasn't long ago."""
+        to, replaced = astuple(parameters), self.ledger.schedule.pending_at(self.now)[1]
+        try:
+            valid_from = self.ledger.schedule.set(parameters, self.now)
+        except NotAllowed as refusal:
+            with pytest.raises(Reverted, match=refusal.cause):
+                self.world.by_vote(self.world.clearinghouse, "setParameters", to, at=self.now)
+            self._done("refused parameters")
+            return
         receipt = self.world.by_vote(self.world.clearinghouse, "setParameters", to, at=self.now)
         assert receipt.events == (Event("ParametersSet", parameters=to, validFrom=valid_from),)
-        self._done("set parameters" if valid_from == self.now else "set parameters for later", receipt)
+        self._done("replace parameters" if replaced else "set parameters", receipt)
 
     def stop(self) -> None:
         """An emergency stop, or a refusal because the last one wasn't long ago."""
@@ -323,11 +353,17 @@ class History:
         self._done(name, self.world.by_vote(self.world.clearinghouse, name, at=self.now))
 
     def name_successor(self, closes_at: int) -> None:
+        """A new one each time; one that was named before is replaced."""
         old = self.world.clearinghouse
         new = deploy(self.world.node, "Clearinghouse", self.world.registry, self.world.token, old, at=self.now)
+        act = "name successor" if self.ledger.closes_at is None else "replace successor"
         self.ledger.closes_at = closes_at
-        receipt = self.world.by_vote(old, "nameSuccessor", new, closes_at, at=self.now)
-        self._done("name successor", receipt)
+        self._done(act, self.world.by_vote(old, "nameSuccessor", new, closes_at, at=self.now))
+
+    def cancel_successor(self) -> None:
+        self.ledger.closes_at = None
+        receipt = self.world.by_vote(self.world.clearinghouse, "cancelSuccessor", at=self.now)
+        self._done("cancel successor", receipt)
 
     def wait(self, seconds: int) -> None:
         self.now += seconds
@@ -344,8 +380,9 @@ class History:
 
     def compare(self) -> None:
         """Everything that can be read is what the reference says, and what is always true holds."""
-        books, reserves, (in_force, (pending, valid_from)) = self._read_books()
+        books, reserves, limits, (in_force, (pending, valid_from)) = self._read_books()
         ledger, codes = self.ledger, [city.code for city in FOUNDERS]
+        withholding, schedule = ledger.withholding, ledger.schedule
         assert books == Books(
             held=ledger.held,
             tokens=ledger.deposited - ledger.withdrawn,
@@ -356,30 +393,33 @@ class History:
             positions={code: ledger.position(code) for code in codes},
             withdrawable={code: ledger.withdrawable(code, self.now) for code in codes},
             disputed={(a, b): self.corrections.disputed(a, b) for a in codes for b in codes},
+            withheld={(a, b): withholding.of(a, b) for a in codes for b in codes},
         )
-        assert in_force == astuple(ledger.parameters_at(self.now))
-        assert (pending if valid_from else None, valid_from) == ledger.pending_at(self.now)
+        assert in_force == astuple(schedule.at(self.now))
+        assert (pending if valid_from else None, valid_from) == schedule.pending_at(self.now)
         assert reserves == {code: ledger.reserve(code, self.now) for code in codes}
+        assert limits == {code: (withholding.limits[code], withholding.taken(code, self.now)) for code in codes}
         assert list(broken(books, self.statement)) == []
 
-    def _read_books(self) -> tuple[Books, dict[int, int], list[Any]]:
+    def _read_books(self) -> tuple[Books, dict[int, int], dict[int, tuple[int, int]], list[Any]]:
         clearinghouse, codes = self.world.clearinghouse, [city.code for city in FOUNDERS]
         pairs = [(a, b) for a in codes for b in codes]
-        names = ("balanceOf", "arrearsOf", "arrearsDue", "position", "withdrawable", "reserve")
+        names = ("balanceOf", "arrearsOf", "arrearsDue", "position", "withdrawable", "reserve", "dailyLimit")
         calls: list[Call] = [clearinghouse.call("held"), self.world.token.call("balanceOf", clearinghouse)]
         calls += [clearinghouse.call("parameters"), clearinghouse.call("pendingParameters")]
         calls += [clearinghouse.call(name, code) for name in names for code in codes]
         calls += [clearinghouse.call("arrears", *pair) for pair in pairs]
+        calls += [clearinghouse.call("withheld", *pair) for pair in pairs]
         calls += [self.world.refunds.call("disputed", *pair) for pair in pairs]
-        held, tokens, *parameters_and_values = self.world.node.read_all(calls)
-        parameters, values = parameters_and_values[:2], parameters_and_values[2:]
-        columns = [dict(zip(codes, values[i * len(codes) :], strict=False)) for i in range(len(names))]
-        balances, arrears_of, arrears_due, positions, withdrawable, reserves = columns
-        rest = values[len(names) * len(codes) :]
-        arrears = dict(zip(pairs, rest[: len(pairs)], strict=True))
-        disputed = dict(zip(pairs, rest[len(pairs) :], strict=True))
-        books = Books(held, tokens, balances, arrears, arrears_of, arrears_due, positions, withdrawable, disputed)
-        return books, reserves, parameters
+        held, tokens, *rest = self.world.node.read_all(calls)
+        parameters, values = rest[:2], iter(rest[2:])
+        columns = [{code: next(values) for code in codes} for _ in names]
+        balances, arrears_of, arrears_due, positions, withdrawable, reserves, limits = columns
+        arrears, withheld, disputed = ({pair: next(values) for pair in pairs} for _ in range(3))
+        books = Books(
+            held, tokens, balances, arrears, arrears_of, arrears_due, positions, withdrawable, disputed, withheld
+        )
+        return books, reserves, limits, parameters
 
     def compare_all_that_settled(self) -> None:
         """No batch and no serial has changed since it settled."""
@@ -417,8 +457,10 @@ def correction_events(name: str, key: tuple[bytes, int], done: Posted | Case) ->
     return (set_off, event) if done.set_off else (event,)
 
 
-def expected_events(batch: Batch, settlement: Settlement) -> tuple[Event, ...]:
-    """A batch's events in the contract's order: for each issuer its refused rides and its total, then the batch's."""
+def expected_events(batch: Batch, settlement: Settlement, day: int) -> tuple[Event, ...]:
+    """A batch's events in the contract's order: for each issuer its refused rides, what is withheld and its total, then
+    the batch's.
+    """
     batch_id, operator = settlement.batch_id, settlement.operator
     refused, totals = dict(settlement.refused), {pair.issuer: pair for pair in settlement.pairs}
     events = []
@@ -429,6 +471,9 @@ def expected_events(batch: Batch, settlement: Settlement) -> tuple[Event, ...]:
         if issuer in totals:
             pair = totals[issuer]
             total = {"rides": pair.rides, "fares": pair.fares, "paid": pair.paid}
+            if pair.withheld:
+                above = {"day": day, "amount": pair.withheld}
+                events.append(Event("FaresWithheld", issuer=issuer, operator=operator, **above))
             events.append(Event("PairSettled", batchId=batch_id, issuer=issuer, operator=operator, **total))
     count = {"settled": settlement.settled, "rejected": settlement.rejected, "fares": settlement.fares}
     events.append(Event("BatchSettled", batchId=batch_id, operator=operator, **count))

@@ -15,7 +15,7 @@ from interline.rider_keys import RiderPrivateKey
 from interline.signatures import sign_compact
 from network.accounts import Role
 from tests.contracts.story import DAY, HOUR, City, Claim
-from tests.reference import Ledger, Status
+from tests.reference import Ledger
 
 UINT32_MAX = 2**32 - 1
 UINT40_MAX = 2**40 - 1
@@ -142,6 +142,7 @@ class RideMaker:
             self._late,
             self._outside_key,
             self._after_end,
+            self._around_change,
         ]
 
     def _expired(self, fields: Fields, issuer: City, key_id: int, operator: City, now: int) -> None:
@@ -149,7 +150,7 @@ class RideMaker:
         fields["not_after"] = self.random.choice([entered, entered - 1, entered - DAY, entered - DAY - 1, 0])
 
     def _above_cap(self, fields: Fields, issuer: City, key_id: int, operator: City, now: int) -> None:
-        highest, cap = self.ledger.parameters_at(now).max_fare, fields["fare_cap"]
+        highest, cap = self.ledger.schedule.at(fields["exited_at"]).max_fare, fields["fare_cap"]
         if self.random.random() < 0.5:
             fields["fare"] = cap + self.random.choice([0, 1, 500])
         else:
@@ -169,30 +170,48 @@ class RideMaker:
         fields["entry_station"], fields["exit_station"] = self.random.choice([(0, 0), (0, 5), (5, 0), (5, 5)])
 
     def _late(self, fields: Fields, issuer: City, key_id: int, operator: City, now: int) -> None:
-        exited = now - self.ledger.parameters_at(now).submission_window - self.random.choice([-1, 0, 1, DAY])
+        window = self.random.choice(self.ledger.schedule.last_two).submission_window
+        exited = now - window - self.random.choice([-1, 0, 1, DAY])
         self._move(fields, exited - self.random.randint(0, HOUR), exited)
 
     def _outside_key(self, fields: Fields, issuer: City, key_id: int, operator: City, now: int) -> None:
         key = self.ledger.members.issuer_key(issuer.code, key_id)
         if key is not None:
-            end = key.valid_until + self.ledger.parameters_at(now).grace
+            end = key.valid_until + self._some_grace()
             entered = self.random.choice([key.valid_from, end] if end < now else [key.valid_from])
             entered -= self.random.choice([0, 1])
             self._move(fields, entered, entered + self.random.randint(1, HOUR))
 
     def _after_end(self, fields: Fields, issuer: City, key_id: int, operator: City, now: int) -> None:
-        """Around the last second that a suspended issuer's or operator's rides are settled for."""
-        ended = [
-            member.suspended_at
+        """Around the last second that a suspended issuer's or operator's rides are settled for, or the second from
+        which on a reinstated one's are again.
+        """
+        pauses = [
+            pause
             for city in (issuer, operator)
-            if (member := self.ledger.members.cities.get(city.code)) and member.status != Status.ACTIVE
+            if (member := self.ledger.members.cities.get(city.code))
+            for pause in member.pauses[-3:]
         ]
-        if ended:
-            last = self.random.choice(ended) + self.ledger.parameters_at(now).grace - self.random.choice([0, 1])
+        if pauses:
+            start, end = self.random.choice(pauses)
+            last = end if end is not None and self.random.random() < 0.4 else start + self._some_grace()
+            last -= self.random.choice([0, 1])
             if self.random.random() < 0.5:
                 self._move(fields, last, last + self.random.randint(1, HOUR))
             else:
                 self._move(fields, last - self.random.randint(1, HOUR), last)
+
+    def _around_change(self, fields: Fields, issuer: City, key_id: int, operator: City, now: int) -> None:
+        """Around the second from which on other parameters hold, or held."""
+        exited = self.ledger.schedule.changes[-1][0] - self.random.choice([0, 1])
+        if exited > 0:
+            self._move(fields, exited - self.random.randint(1, HOUR), exited)
+            fields["fare_cap"] = UINT32_MAX
+            fares = [known.max_fare + more for known in self.ledger.schedule.last_two for more in (0, 1)]
+            fields["fare"] = self.random.choice([fields["fare"], *fares])
+
+    def _some_grace(self) -> int:
+        return self.random.choice(self.ledger.schedule.last_two).grace
 
     def _move(self, fields: Fields, entered: int, exited: int) -> None:
         fields["entered_at"], fields["exited_at"] = entered, exited

@@ -60,7 +60,9 @@ CORRECTIONS_REFUSED = {
 }
 ACTS = (
     *("pay arrears", "withdraw", "refused withdrawal", "suspend", "reinstate"),
-    *("set parameters", "set parameters for later", "stopSettlement", "resumeSettlement", "name successor"),
+    *("set parameters", "replace parameters", "refused parameters", "stopSettlement", "resumeSettlement"),
+    *("name successor", "replace successor", "cancel successor"),
+    *("set daily limit", "set no daily limit", "release", "refused release"),
     *("refund", "dispute", "answer", "refundUnanswered", "refundRevoked", "revoke"),
 )
 
@@ -87,7 +89,9 @@ class Fate:
             self.end_key: 1,
             self.switch_submitter: 3,
             self.set_reserve: 2,
-            self.set_parameters: 2,
+            self.set_parameters: 3,
+            self.set_daily_limit: 4,
+            self.release_withheld: 5,
             self.wait: 2,
             self.leave: 1,
             self.refund: 10,
@@ -217,8 +221,14 @@ class Fate:
             self.history.stop()
 
     def name_successor(self) -> None:
-        if self.history.ledger.closes_at is None and self.history.batches > 0.6 * BATCHES:
-            self.history.name_successor(self.history.now + 30 * DAY)
+        """Name, replace and call off, early on; the last one named takes over before the history ends."""
+        closes_at, now = self.history.ledger.closes_at, self.history.now
+        if closes_at is not None and now >= closes_at:
+            return
+        if self.history.batches < 0.6 * BATCHES and closes_at is not None and self.random.random() < 0.5:
+            self.history.cancel_successor()
+        elif self.history.batches < 0.6 * BATCHES or closes_at is None:
+            self.history.name_successor(now + 30 * DAY)
 
     def _settled_ride(self) -> tuple[Named, Case]:
         """A ride of a settled batch, seldom one that was refused or isn't there, and what there is about it."""
@@ -318,21 +328,43 @@ class Fate:
         self.history.set_reserve(self._anyone(), self.random.choice([0, 1_000, 50_000]))
 
     def set_parameters(self) -> None:
-        choice = self.random.choice
-        if choice([True, False]):
-            present = self.history.ledger.parameters_at(self.history.now)
-            self.history.set_parameters(replace(present, max_fare=min(2 * present.max_fare, 100_000)))
-            return
+        """Now and then as soon as it is possible again, so that a history sees several."""
+        choice, earliest = self.random.choice, self.history.ledger.schedule.earliest_change
+        if earliest > self.history.now and not self._pending() and self.random.random() < 0.3:
+            self.history.wait(earliest - self.history.now - choice([0, 1]))
         self.history.set_parameters(
             Parameters(
                 max_fare=choice([1_000, 2_500, 20_000]),
                 grace=choice([HOUR, DAY, 3 * DAY]),
-                submission_window=choice([5 * DAY, 30 * DAY]),
+                submission_window=choice([2 * DAY, 5 * DAY, 30 * DAY]),
                 dispute_time=choice([7 * DAY, 30 * DAY]),
                 answer_time=choice([3 * DAY, 10 * DAY]),
                 dispute_fee=choice([0, 500]),
             )
         )
+
+    def _pending(self) -> bool:
+        return self.history.ledger.schedule.pending_at(self.history.now)[1] > 0
+
+    def set_daily_limit(self) -> None:
+        """Of one or two cities at a time, so that the others pay as ever."""
+        limited = [city for city in FOUNDERS if self.history.ledger.withholding.limits[city.code]]
+        city = self.random.choice(limited) if len(limited) > 1 else self._anyone()
+        self.history.set_daily_limit(city, self.random.choice([0, 1, 2_000, 20_000]))
+
+    def release_withheld(self) -> None:
+        """What is withheld, by the debtor's treasury, another city's or anyone, too soon or not; now and then
+        nothing.
+        """
+        by_code = {city.code: city for city in FOUNDERS}
+        on_day = self.history.ledger.withholding.on_day
+        days = [(pair, day) for pair, days in on_day.items() for day, amount in days.items() if amount]
+        if not days or self.random.random() < 0.1:
+            self.history.release_withheld(self._anyone(), self._anyone(), self.history.now // DAY - 30)
+            return
+        (debtor, creditor), day = self.random.choice(days)
+        by = self.random.choice([None, None, None, by_code[debtor], by_code[creditor]])
+        self.history.release_withheld(by_code[debtor], by_code[creditor], day, by=by)
 
     def wait(self) -> None:
         self.history.wait(self.random.choice([HOUR, DAY, 3 * DAY, 4 * DAY]))

@@ -27,6 +27,7 @@ from tests.contracts.node import Contract, Event, Receipt, Reverted
 from tests.contracts.random_rides import Fields, RideMaker
 from tests.contracts.story import DAY, DEPLOYER_ACCOUNT, HOUR, LANZHOU, STRANGER, City, World
 from tests.contracts.test_against_reference import WHOLE_REFUSALS, Fate
+from tests.reference import Parameters
 from tests.reference.ledger import STOP_PAUSE
 
 SOURCE = "tests/twin/PlainClearinghouse.sol"
@@ -44,7 +45,7 @@ class TwinnedHistory(History):
     """A history in which the twin, too, takes part."""
 
     twin: Contract
-    last_told: tuple[int, ...] = ()
+    last_told: tuple[Any, ...] = ()
 
     def settle(self, data: bytes, signature: bytes) -> None:
         """Send a batch's bytes to both contracts and to the reference."""
@@ -65,6 +66,15 @@ class TwinnedHistory(History):
             self.twin.take(city.code, amount, sender=STRANGER, at=self.now)
         super().withdraw(city, amount)
 
+    def set_daily_limit(self, city: City, limit: int) -> None:
+        self.twin.setDailyLimit(city.code, limit, sender=STRANGER, at=self.now)
+        super().set_daily_limit(city, limit)
+
+    def release_withheld(self, debtor: City, creditor: City, day: int, *, by: City | None = None) -> None:
+        super().release_withheld(debtor, creditor, day, by=by)
+        if not self.ledger.withholding.on_day[debtor.code, creditor.code][day]:
+            self.twin.releaseWithheld(debtor.code, creditor.code, day, sender=STRANGER, at=self.now)
+
     def pay_arrears(self, debtor: City, creditor: City) -> None:
         self.twin.payArrears(debtor.code, creditor.code, sender=STRANGER, at=self.now)
         super().pay_arrears(debtor, creditor)
@@ -77,19 +87,21 @@ class TwinnedHistory(History):
         calls = [self.twin.call("balanceOf", code) for code in codes]
         calls += [self.twin.call("arrearsOf", code) for code in codes]
         calls += [self.twin.call("arrears", *pair) for pair in pairs]
+        calls += [self.twin.call("withheld", *pair) for pair in pairs]
         expected = [self.ledger.balances[code] for code in codes]
         expected += [self.ledger.arrears_of(code) for code in codes]
         expected += [self.ledger.arrears[pair] for pair in pairs]
+        expected += [self.ledger.withholding.of(*pair) for pair in pairs]
         assert self.world.node.read_all(calls) == expected
 
     def _tell(self) -> None:
         """Tell the twin what holds: what the reference knows, not what the Clearinghouse says."""
         ledger = self.ledger
-        parameters = ledger.parameters_at(self.now)
+        before, afterwards = ledger.schedule.last_two[0], ledger.schedule.last_two[-1]
         situation = (
-            parameters.max_fare,
-            parameters.grace,
-            parameters.submission_window,
+            rules_of(before),
+            rules_of(afterwards),
+            ledger.schedule.changes[-1][0],
             ledger.stopped_from,
             ledger.stopped_until,
             ledger.closes_at or 0,
@@ -115,6 +127,11 @@ class TwinnedHistory(History):
         settled = [serial in self.ledger.settled for serial in serials]
         expected = [*settled, self.ledger.batches.get(batch.id, (0, 0, bytes(25)))]
         assert self.world.node.read_all(calls) == expected
+
+
+def rules_of(parameters: Parameters) -> tuple[int, int, int]:
+    """Those by which rides settle, in the twin's order."""
+    return parameters.max_fare, parameters.grace, parameters.submission_window
 
 
 class StoppedRideMaker(RideMaker):
@@ -152,7 +169,9 @@ class Strain(Fate):
             self.suspend_or_reinstate: 6,
             self.end_key: 1,
             self.switch_submitter: 3,
-            self.set_parameters: 2,
+            self.set_parameters: 3,
+            self.set_daily_limit: 4,
+            self.release_withheld: 3,
             self.wait: 1,
             self.stop_and_go_on: 2,
         }
@@ -185,7 +204,7 @@ class Strain(Fate):
         history = self.history
         closes_at = history.now + NOTICE
         history.name_successor(closes_at)
-        last = closes_at + history.ledger.parameters_at(closes_at).grace
+        last = closes_at + history.ledger.schedule.at(closes_at).grace
         history.wait(last - 3 * HOUR - history.now)
         self._play_on(batches)
 
@@ -249,6 +268,9 @@ def test_a_difference_between_them_is_seen(history: TwinnedHistory) -> None:
     batch = Strain(1, history).rides.dense(FOUNDERS[0], history.now, 3)
     signature = sign_batch(history.ledger.domain, FOUNDERS[0].key(Role.SUBMITTER), batch)
     history._tell()
-    history.twin.tell((1, *history.last_told[1:]), sender=STRANGER, at=history.now)
+    before, afterwards, *others = history.last_told
+    assert before == afterwards
+    cheap = (1, *before[1:])
+    history.twin.tell((cheap, cheap, *others), sender=STRANGER, at=history.now)
     with pytest.raises(AssertionError, match="its twin"):
         history.settle(batch.to_bytes(), signature)

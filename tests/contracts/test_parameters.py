@@ -1,8 +1,11 @@
-"""The Clearinghouse's parameters: set by vote, within bounds, and none against rides already carried."""
+"""The Clearinghouse's parameters: set by vote, within bounds, and from when on they hold.
+
+What they do to rides on either side of a change is in test_changed_parameters.py.
+"""
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from typing import Any
 
 import pytest
@@ -15,7 +18,6 @@ from tests.contracts.story import (
     ARRIVAL,
     DAY,
     DEPLOYER_ACCOUNT,
-    DISPUTE_FEE,
     DISPUTE_TIME,
     GRACE,
     HOUR,
@@ -33,25 +35,14 @@ from tests.contracts.story import (
 
 VOTED = NOON - 8 * DAY
 """When parameters are voted for, if nothing else is said."""
-DELAY = SUBMISSION_WINDOW + 2 * STOP_LENGTH + DISPUTE_TIME
-"""How much later what doesn't only lengthen holds: a ride that ended just before may be sent for the window and, where
-a stop comes between, the stop's length and as long again; and then it may be disputed."""
+HOLDS = VOTED + GRACE
+"""When they hold: by then every gate's list tells of them."""
+FORGOTTEN = GRACE + DAY + SUBMISSION_WINDOW + 2 * STOP_LENGTH + DISPUTE_TIME + ANSWER_TIME
+"""How long after that those before them are needed: for a ride within the grace, of a day, sent at the last after a
+stop, then disputed and not answered.
+"""
 NOTHING_PENDING = (astuple(Parameters(0, 0, 0, 0, 0, 0)), 0)
 
-LONGER = {
-    "max_fare": MAX_FARE + 1,
-    "grace": GRACE + 1,
-    "submission_window": SUBMISSION_WINDOW + 1,
-    "dispute_time": DISPUTE_TIME + 1,
-    "answer_time": ANSWER_TIME + 1,
-}
-OTHERWISE = {
-    "max_fare": MAX_FARE - 1,
-    "grace": GRACE - 1,
-    "submission_window": SUBMISSION_WINDOW - 1,
-    "dispute_time": DISPUTE_TIME - 1,
-    "answer_time": ANSWER_TIME - 1,
-}
 GETTERS = ["maxFare", "grace", "submissionWindow", "disputeTime", "answerTime", "disputeFee"]
 
 
@@ -63,8 +54,8 @@ def in_force(clearinghouse: Contract) -> Parameters:
 
 
 def start_with(world: World, **changes: int) -> None:
-    """Parameters that were voted for before anybody rode, and hold at noon."""
-    world.set_parameters(at=NOON - DELAY, **changes)
+    """Parameters that were voted for before anybody rode, and hold a day before noon."""
+    world.set_parameters(at=NOON - GRACE - DAY, **changes)
 
 
 # ---------------------------------------------------------------- what they are
@@ -108,79 +99,95 @@ def test_a_parameter_stays_within_its_bounds(world: World, clearinghouse: Contra
 # ---------------------------------------------------------------- from when on they hold
 
 
-@pytest.mark.parametrize("name", LONGER)
-def test_what_only_lengthens_holds_at_once(world: World, clearinghouse: Contract, name: str) -> None:
-    changed = Parameters(**{name: LONGER[name]})
-    receipt = world.set_parameters(at=VOTED, **{name: LONGER[name]})
-    assert receipt.events == (Event("ParametersSet", parameters=astuple(changed), validFrom=VOTED),)
-    assert in_force(clearinghouse) == changed
-    assert clearinghouse.pendingParameters() == NOTHING_PENDING
-
-
-@pytest.mark.parametrize("name", [*OTHERWISE, "a higher fee", "a lower fee", "one longer, one shorter"])
-def test_anything_else_holds_when_no_ride_carried_before_can_be_sent_or_disputed(
-    world: World, clearinghouse: Contract, name: str
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({name: value + step} for name, value in asdict(Parameters()).items() for step in (-1, 1)),
+        {},
+        {"max_fare": MAX_FARE + 1, "grace": GRACE - 1},
+    ],
+    ids=str,
+)
+def test_they_hold_for_rides_that_end_a_grace_after_the_vote(
+    world: World, clearinghouse: Contract, changes: dict[str, int]
 ) -> None:
-    others: dict[str, dict[str, int]] = {
-        "a higher fee": {"dispute_fee": DISPUTE_FEE + 1},
-        "a lower fee": {"dispute_fee": DISPUTE_FEE - 1},
-        "one longer, one shorter": {"max_fare": MAX_FARE + 1, "grace": GRACE - 1},
-    }
-    changes = others.get(name) or {name: OTHERWISE[name]}
+    """Whatever changes, longer or shorter: by then no gate goes by a list that doesn't tell of it."""
     changed = Parameters(**changes)
     receipt = world.set_parameters(at=VOTED, **changes)
-    assert receipt.events == (Event("ParametersSet", parameters=astuple(changed), validFrom=VOTED + DELAY),)
-    world.node.mine(at=VOTED + DELAY - 1)
+    assert receipt.events == (Event("ParametersSet", parameters=astuple(changed), validFrom=HOLDS),)
+    world.node.mine(at=HOLDS - 1)
     assert in_force(clearinghouse) == Parameters()
-    assert clearinghouse.pendingParameters() == (astuple(changed), VOTED + DELAY)
-    world.node.mine(at=VOTED + DELAY)
+    assert clearinghouse.pendingParameters() == (astuple(changed), HOLDS)
+    world.node.mine(at=HOLDS)
     assert in_force(clearinghouse) == changed
     assert clearinghouse.pendingParameters() == NOTHING_PENDING
+    assert Parameters(*clearinghouse.parametersAt(HOLDS - 1)) == Parameters()
+    assert Parameters(*clearinghouse.parametersAt(HOLDS)) == changed
 
 
-def test_the_wait_is_as_long_as_the_times_in_force(world: World) -> None:
-    world.set_parameters(at=VOTED, submission_window=60 * DAY, dispute_time=90 * DAY)
-    [event] = world.set_parameters(at=VOTED + 1).events
-    assert event.args["validFrom"] == VOTED + 1 + 60 * DAY + 2 * STOP_LENGTH + 90 * DAY
+@pytest.mark.parametrize("moment", [0, VOTED, 2**32, 2**256 - 1])
+def test_before_the_first_change_the_same_hold_for_all_times(clearinghouse: Contract, moment: int) -> None:
+    assert Parameters(*clearinghouse.parametersAt(moment)) == Parameters()
 
 
-def test_the_same_parameters_once_more_hold_at_once(world: World, clearinghouse: Contract) -> None:
-    [event] = world.set_parameters(at=VOTED).events
-    assert event.args["validFrom"] == VOTED
-    assert in_force(clearinghouse) == Parameters()
+def test_those_of_a_time_are_known_before_they_hold_and_after(world: World, clearinghouse: Contract) -> None:
+    world.set_parameters(at=VOTED, max_fare=200)
+    for moment, max_fare in [(0, MAX_FARE), (HOLDS - 1, MAX_FARE), (HOLDS, 200), (2**256 - 1, 200)]:
+        assert Parameters(*clearinghouse.parametersAt(moment)) == Parameters(max_fare=max_fare)
+
+
+def test_the_wait_is_the_grace_in_force_not_the_new_one(world: World) -> None:
+    world.set_parameters(at=VOTED, grace=HOUR)
+    [event] = world.set_parameters(at=HOLDS - 1, grace=7 * DAY).events
+    assert event.args["validFrom"] == HOLDS - 1 + GRACE
+    changed = HOLDS - 1 + GRACE
+    [event] = world.set_parameters(at=changed + 7 * DAY + FORGOTTEN - GRACE).events
+    assert event.args["validFrom"] == changed + 7 * DAY + FORGOTTEN - GRACE + 7 * DAY
 
 
 def test_a_later_vote_replaces_what_does_not_hold_yet(world: World, clearinghouse: Contract) -> None:
     world.set_parameters(at=VOTED, max_fare=100)
-    world.set_parameters(at=VOTED + DAY, max_fare=200)
-    assert clearinghouse.pendingParameters() == (astuple(Parameters(max_fare=200)), VOTED + DAY + DELAY)
-    world.node.mine(at=VOTED + DELAY)
+    world.set_parameters(at=HOLDS - 1, max_fare=200)
+    assert clearinghouse.pendingParameters() == (astuple(Parameters(max_fare=200)), HOLDS - 1 + GRACE)
+    world.node.mine(at=HOLDS)
     assert in_force(clearinghouse) == Parameters()
-    world.node.mine(at=VOTED + DAY + DELAY)
+    world.node.mine(at=HOLDS - 1 + GRACE)
     assert in_force(clearinghouse) == Parameters(max_fare=200)
+    assert Parameters(*clearinghouse.parametersAt(HOLDS - 2 + GRACE)) == Parameters()
 
 
-def test_what_lengthens_drops_what_does_not_hold_yet(world: World, clearinghouse: Contract) -> None:
+@pytest.mark.parametrize("at", [HOLDS, HOLDS + FORGOTTEN - 1])
+def test_once_they_hold_no_others_are_set_before_all_is_over_that_goes_by_those_before_them(
+    world: World, clearinghouse: Contract, at: int
+) -> None:
     world.set_parameters(at=VOTED, max_fare=100)
-    world.set_parameters(at=VOTED + DAY, max_fare=MAX_FARE + 1)
-    assert clearinghouse.pendingParameters() == NOTHING_PENDING
-    world.node.mine(at=VOTED + 2 * DELAY)
-    assert in_force(clearinghouse) == Parameters(max_fare=MAX_FARE + 1)
+    with reverts(clearinghouse, "ParametersTooSoon", earliest=HOLDS + FORGOTTEN):
+        world.set_parameters(at=at, max_fare=200)
+    world.set_parameters(at=HOLDS + FORGOTTEN, max_fare=200)
+    assert in_force(clearinghouse) == Parameters(max_fare=100)
+    assert clearinghouse.pendingParameters() == (astuple(Parameters(max_fare=200)), HOLDS + FORGOTTEN + GRACE)
 
 
-def test_what_holds_by_now_is_what_a_later_vote_is_compared_with(world: World, clearinghouse: Contract) -> None:
-    """200 fen are less than what the contract started with, and more than what came to hold since."""
-    world.set_parameters(at=VOTED, max_fare=100)
-    [event] = world.set_parameters(at=VOTED + DELAY, max_fare=200).events
-    assert event.args["validFrom"] == VOTED + DELAY
-    assert in_force(clearinghouse) == Parameters(max_fare=200)
-
-
-def test_what_holds_by_now_stays_when_other_parameters_are_set_for_later(world: World, clearinghouse: Contract) -> None:
-    world.set_parameters(at=VOTED, max_fare=200)
-    world.set_parameters(at=VOTED + DELAY, max_fare=100)
-    assert in_force(clearinghouse) == Parameters(max_fare=200)
-    assert clearinghouse.pendingParameters() == (astuple(Parameters(max_fare=100)), VOTED + 2 * DELAY)
+@pytest.mark.parametrize("which", ["before the change", "after the change"])
+@pytest.mark.parametrize("name", ["grace", "submission_window", "dispute_time", "answer_time"])
+def test_the_longer_of_both_counts_for_how_long_those_before_are_needed(
+    world: World, clearinghouse: Contract, name: str, which: str
+) -> None:
+    """What was closed by the one mustn't be opened by the other: so each time counts as it is in the set where it is
+    longer.
+    """
+    start, longer = getattr(Parameters(), name), BOUNDS[name][1]
+    world.set_parameters(at=VOTED, **{name: longer})
+    if which == "before the change":
+        again = HOLDS + FORGOTTEN + longer - start
+        world.set_parameters(at=again)
+        holds = again + (longer if name == "grace" else GRACE)
+    else:
+        holds = HOLDS
+    earliest = holds + FORGOTTEN + longer - start
+    with reverts(clearinghouse, "ParametersTooSoon", earliest=earliest):
+        world.set_parameters(at=earliest - 1)
+    world.set_parameters(at=earliest)
 
 
 def test_settling_goes_by_what_holds_by_now_and_changes_none_of_it(world: World, clearinghouse: Contract) -> None:
@@ -191,16 +198,14 @@ def test_settling_goes_by_what_holds_by_now_and_changes_none_of_it(world: World,
     assert world.judge(serial=2, fare=502) is None
 
 
-def test_a_shorter_window_refuses_no_ride_that_was_carried_before(world: World) -> None:
-    """The last ride before the vote, in the last second of the window that held then."""
-    world.set_parameters(at=ARRIVAL, submission_window=2 * DAY)
-    assert world.judge(at=ARRIVAL + SUBMISSION_WINDOW) is None
-
-
-def test_a_new_clearinghouse_takes_its_parameters_from_the_one_before(world: World, clearinghouse: Contract) -> None:
-    world.set_parameters(max_fare=30_000, dispute_fee=DISPUTE_FEE)
-    successor = deploy(world.node, "Clearinghouse", world.registry, world.token, clearinghouse)
-    assert in_force(successor) == Parameters(max_fare=30_000)
+@pytest.mark.parametrize(("at", "max_fare"), [(HOLDS - 1, MAX_FARE), (HOLDS, 30_000)])
+def test_a_new_clearinghouse_takes_the_parameters_in_force_from_the_one_before(
+    world: World, clearinghouse: Contract, at: int, max_fare: int
+) -> None:
+    world.set_parameters(at=VOTED, max_fare=30_000)
+    successor = deploy(world.node, "Clearinghouse", world.registry, world.token, clearinghouse, at=at)
+    assert in_force(successor) == Parameters(max_fare=max_fare)
+    assert successor.pendingParameters() == NOTHING_PENDING
 
 
 # ---------------------------------------------------------------- what they do
@@ -256,6 +261,6 @@ def test_no_parameter_changes_what_has_settled(world: World, clearinghouse: Cont
 
     before = what_settled()
     world.set_parameters(max_fare=100, grace=HOUR, submission_window=2 * DAY)
-    world.node.mine(at=world.node.now + DELAY)
+    world.node.mine(at=world.node.now + GRACE)
     assert in_force(clearinghouse).max_fare == 100
     assert what_settled() == before

@@ -1,8 +1,10 @@
 """The ledger in plain Python, that the contracts are compared with. See README.md."""
 
 from tests.reference.corrections import Answer, Case, Corrections, Named, Posted, Stage
-from tests.reference.ledger import BatchRefused, Cause, Ledger, NotAllowed, PairTotal, Parameters, Settlement
+from tests.reference.errors import NotAllowed
+from tests.reference.ledger import BatchRefused, Cause, Ledger, PairTotal, Settlement
 from tests.reference.members import City, IssuerKey, Members, Status
+from tests.reference.parameters import Parameters, Schedule
 from tests.reference.rules import Judgement, reason_for
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "PairTotal",
     "Parameters",
     "Posted",
+    "Schedule",
     "Settlement",
     "Stage",
     "Status",

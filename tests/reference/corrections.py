@@ -9,7 +9,9 @@ from interline.errors import MalformedError
 from interline.hashing import keccak256
 from interline.ride import Ride
 from interline.rider_keys import RiderPublicKey
-from tests.reference.ledger import Ledger, NotAllowed
+from tests.reference.errors import NotAllowed
+from tests.reference.ledger import Ledger
+from tests.reference.parameters import Parameters
 
 P256_ORDER = 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551
 
@@ -112,11 +114,9 @@ class Corrections:
 
     def refund_revoked(self, ride: Named, now: int) -> Posted:
         case, settled, settled_at = self._find(ride)
-        self._require_disputable(settled_at, now)
+        parameters = self._require_disputable(settled, settled_at, now)
         revoked_at = self.ledger.members.revoked.get((case.issuer, case.operator, settled.serial))
-        late_enough = revoked_at is not None and (
-            settled.entered_at > revoked_at + self.ledger.parameters_at(now).grace
-        )
+        late_enough = revoked_at is not None and settled.entered_at > revoked_at + parameters.grace
         _require(late_enough, "NotRevokedInTime")
         _require(case.left > 0, "NothingLeft")
         self.cases[ride.key] = case
@@ -134,9 +134,8 @@ class Corrections:
         case, settled, settled_at = self._find(ride)
         _require(by == case.issuer, "NotTreasury")
         _require(case.stage == Stage.NEVER, "AlreadyDisputed")
-        self._require_disputable(settled_at, now)
+        parameters = self._require_disputable(settled, settled_at, now)
         _require(case.left > 0, "NothingLeft")
-        parameters = self.ledger.parameters_at(now)
         self.cases[ride.key] = case
         case.stage, case.fee = Stage.OPEN, parameters.dispute_fee
         case.answer_until = now + parameters.answer_time
@@ -202,8 +201,16 @@ class Corrections:
             case.stage = Stage.CLOSED
         return Posted(case, amount, *self.ledger.post(case.operator, case.issuer, amount))
 
-    def _require_disputable(self, settled_at: int, now: int) -> None:
-        _require(settled_at >= self.ledger.disputable_from(now), "DisputeTooLate")
+    def _require_disputable(self, ride: Ride, settled_at: int, now: int) -> Parameters:
+        """There is time for a dispute, by the parameters in force when the ride ended; those are returned. Where they
+        needn't be known any more that time is over for sure.
+        """
+        parameters = self.ledger.schedule.at(ride.exited_at)
+        known = self.ledger.schedule.known_at(ride.exited_at)
+        in_time = settled_at + parameters.dispute_time >= now
+        assert in_time == (settled_at + known.dispute_time >= now), f"{ride} was forgotten too soon"
+        _require(in_time, "DisputeTooLate")
+        return parameters
 
 
 def _signed(answer: Answer, message: bytes, signature: bytes) -> bool:

@@ -19,6 +19,7 @@ class Books:
     positions: Mapping[int, int]
     withdrawable: Mapping[int, int]
     disputed: Mapping[tuple[int, int], int]
+    withheld: Mapping[tuple[int, int], int]
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class Statement:
 
     balances: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     arrears: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+    withheld: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
     hanging: defaultdict[tuple[int, int], dict[tuple[bytes, int], int]] = field(
         default_factory=lambda: defaultdict(dict)
     )
@@ -51,7 +53,13 @@ class Statement:
             case "ArrearsPaid":
                 self.balances[args["debtor"]] -= args["amount"]
                 self.balances[args["creditor"]] += args["amount"]
-                self.arrears[args["debtor"], args["creditor"]] -= args["amount"]
+                pair = args["debtor"], args["creditor"]
+                self.arrears[pair] -= args["amount"]
+                self.withheld[pair] = min(self.withheld[pair], self.arrears[pair])
+            case "FaresWithheld":
+                self.withheld[args["issuer"], args["operator"]] += args["amount"]
+            case "WithheldReleased":
+                self.withheld[args["issuer"], args["operator"]] -= args["amount"]
             case "RideDisputed":
                 self.hanging[args["issuer"], args["operator"]][args["batchId"], args["index"]] = args["amount"]
             case "RideRefunded":
@@ -93,6 +101,11 @@ def broken(books: Books, statement: Statement) -> Iterator[str]:
     for pair, amount in books.arrears.items():
         if statement.arrears[pair] != amount:
             yield f"8: arrears {pair} are {amount}, by their events {statement.arrears[pair]}"
+    for pair, amount in books.withheld.items():
+        if not 0 <= amount <= books.arrears[pair]:
+            yield f"10: {amount} of the arrears {pair} are withheld, which are {books.arrears[pair]}"
+        if statement.withheld[pair] != amount:
+            yield f"8: {amount} are withheld of {pair}, by their events {statement.withheld[pair]}"
     for pair, amount in books.disputed.items():
         if sum(statement.hanging[pair].values()) != amount:
             yield f"9: {amount} hang on disputes of {pair}, by their events {statement.hanging[pair]}"

@@ -1,7 +1,7 @@
 """Rides and money (protocol sections 5, 6 and 7)."""
 
 from collections import defaultdict
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 
@@ -12,12 +12,14 @@ from interline.hashing import keccak256
 from interline.reasons import RideReason
 from interline.ride import Ride
 from interline.signatures import recover_address
+from tests.reference.errors import NotAllowed
 from tests.reference.members import Members, Status
-from tests.reference.rules import DAY, Judgement, reason_for
+from tests.reference.parameters import Parameters, Schedule
+from tests.reference.rules import DAY, STOP_LENGTH, Judgement, reason_for
+from tests.reference.withholding import Withholding
 
-RESERVE_AFTER_EXIT = 45 * DAY
-STOP_LENGTH = 3 * DAY
 STOP_PAUSE = 27 * DAY
+WITHHOLDING = 4 * DAY
 
 
 class Cause(StrEnum):
@@ -39,39 +41,17 @@ class BatchRefused(Exception):
         self.causes = causes
 
 
-class NotAllowed(Exception):
-    """Something else that the ledger refuses; `cause` says why."""
-
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """What the consortium may set: fen and seconds."""
-
-    max_fare: int = 20_000
-    grace: int = DAY
-    submission_window: int = 30 * DAY
-    dispute_time: int = 30 * DAY
-    answer_time: int = 10 * DAY
-    dispute_fee: int = 500
-
-    def only_lengthens(self, before: "Parameters") -> bool:
-        """Whether nothing gets shorter or lower, and the fee stays: then nobody is hurt by its holding at once."""
-        pairs = zip(astuple(self)[:-1], astuple(before)[:-1], strict=True)
-        return all(new >= old for new, old in pairs) and self.dispute_fee == before.dispute_fee
-
-
 @dataclass(frozen=True, slots=True)
 class PairTotal:
-    """What one issuer's settled rides of a batch came to; `paid` of it at once, the rest became arrears."""
+    """What one issuer's settled rides of a batch came to; `paid` of it at once, the rest became arrears, of which
+    `withheld` are above the issuer's daily limit.
+    """
 
     issuer: int
     rides: int
     fares: int
     paid: int
+    withheld: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +74,10 @@ class Ledger:
 
     domain: Domain
     members: Members
-    schedule: list[tuple[int, Parameters]] = field(default_factory=lambda: [(0, Parameters())])
-    """Which parameters hold from when on; what is to hold later comes last."""
+    schedule: Schedule = field(default_factory=Schedule)
     balances: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     arrears: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+    withholding: Withholding = field(default_factory=Withholding)
     reserves: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     settled: set[tuple[int, int, int]] = field(default_factory=set)
     batches: dict[bytes, tuple[int, int, bytes]] = field(default_factory=dict)
@@ -119,7 +99,7 @@ class Ledger:
             raise BatchRefused(causes)
         batch = Batch.from_bytes(data)
         settled, refused = self._judge_rides(batch, now)
-        pairs = self._post(batch.operator, settled)
+        pairs = self._post(batch.operator, settled, now)
         if settled:
             self.batches[batch.id] = (batch.operator, now, outcome(refused))
         return Settlement(
@@ -162,7 +142,7 @@ class Ledger:
         settled: list[tuple[int, Ride]] = []
         refused: list[tuple[int, RideReason]] = []
         for index, issuer, key_id, ride in batch.iter_rides():
-            reason = reason_for(self._judgement(batch.operator, issuer, key_id, ride, now))
+            reason = self._reason(batch.operator, issuer, key_id, ride, now)
             if reason is None:
                 self.settled.add((issuer, batch.operator, ride.serial))
                 settled.append((issuer, ride))
@@ -170,7 +150,21 @@ class Ledger:
                 refused.append((index, reason))
         return settled, refused
 
-    def _judgement(self, operator: int, issuer: int, key_id: int, ride: Ride, now: int) -> Judgement:
+    def _reason(self, operator: int, issuer: int, key_id: int, ride: Ride, now: int) -> RideReason | None:
+        """Why a ride doesn't settle, judged by the parameters in force when it ended. Where those needn't be known any
+        more it is refused for sure, but for a reason that the oldest known ones give.
+        """
+        by_all = reason_for(self._judgement(operator, issuer, key_id, ride, now, self.schedule.at(ride.exited_at)))
+        known = self.schedule.known_at(ride.exited_at)
+        by_known = reason_for(self._judgement(operator, issuer, key_id, ride, now, known))
+        assert (by_all is None) == (by_known is None), (
+            f"{ride} was forgotten too soon: {by_all}, by what is known {by_known}"
+        )
+        return by_known
+
+    def _judgement(
+        self, operator: int, issuer: int, key_id: int, ride: Ride, now: int, parameters: Parameters
+    ) -> Judgement:
         digest = ticket_hash(
             self.domain,
             issuer=issuer,
@@ -181,7 +175,6 @@ class Ledger:
             fare_cap=ride.fare_cap,
             rider=ride.rider,
         )
-        parameters = self.parameters_at(now)
         return Judgement(
             ride=ride,
             now=now,
@@ -191,8 +184,8 @@ class Ledger:
             operator=self.members.cities[operator],
             spent=(issuer, operator, ride.serial) in self.settled,
             max_fare=parameters.max_fare,
-            grace=parameters.grace,
             submission_window=parameters.submission_window,
+            grace_after=self.schedule.grace_after(ride.exited_at),
             on_time_at=self.stopped_from if self._may_be_late(now) else now,
             closes_at=self.closes_at,
         )
@@ -201,23 +194,26 @@ class Ledger:
         """Whether a stop ended so little while ago that rides may still come that it held up."""
         return self.stopped_until > 0 and now <= self.stopped_until + STOP_LENGTH
 
-    def _post(self, operator: int, settled: list[tuple[int, Ride]]) -> tuple[PairTotal, ...]:
+    def _post(self, operator: int, settled: list[tuple[int, Ride]], now: int) -> tuple[PairTotal, ...]:
         pairs = []
         for issuer, group in groupby(settled, key=lambda item: item[0]):
             rides = [ride for _, ride in group]
             fares = sum(ride.fare for ride in rides)
-            paid = 0 if self.arrears_of(issuer) else min(fares, self.balances[issuer])
+            within = self.withholding.take(issuer, fares, now)
+            paid = min(within, self.balances[issuer]) if self.owes_nothing_due(issuer) else 0
             self.balances[issuer] -= paid
             self.balances[operator] += paid
             self.arrears[issuer, operator] += fares - paid
-            pairs.append(PairTotal(issuer, len(rides), fares, paid))
+            self.withholding.withhold(issuer, operator, fares - within, now)
+            pairs.append(PairTotal(issuer, len(rides), fares, paid, fares - within))
         return tuple(pairs)
 
     # ------------------------------------------------------------ money
 
     def pay_arrears(self, debtor: int, creditor: int) -> int:
-        """Pay what the debtor's balance allows; 0 where that is nothing."""
-        paid = min(self.arrears[debtor, creditor], self.balances[debtor])
+        """Pay what isn't withheld, as far as the debtor's balance reaches; 0 where that is nothing."""
+        due = self.arrears[debtor, creditor] - self.withholding.of(debtor, creditor)
+        paid = min(due, self.balances[debtor])
         self.arrears[debtor, creditor] -= paid
         self.balances[debtor] -= paid
         self.balances[creditor] += paid
@@ -246,14 +242,29 @@ class Ledger:
         self.withdrawn += amount
 
     def post(self, debtor: int, creditor: int, amount: int) -> tuple[int, int]:
-        """Owe a correction: set off first, then paid if the debtor has no arrears, then owed. (paid, set off)"""
+        """Owe a correction: set off first, against what is withheld last, then paid if the debtor has no arrears but
+        what is withheld, then owed. (paid, set off)
+        """
         set_off = min(amount, self.arrears[creditor, debtor])
         self.arrears[creditor, debtor] -= set_off
-        moved = 0 if self.arrears_of(debtor) else min(amount - set_off, self.balances[debtor])
+        self.withholding.cap(creditor, debtor, self.arrears[creditor, debtor])
+        moved = min(amount - set_off, self.balances[debtor]) if self.owes_nothing_due(debtor) else 0
         self.balances[debtor] -= moved
         self.balances[creditor] += moved
         self.arrears[debtor, creditor] += amount - set_off - moved
         return set_off + moved, set_off
+
+    def release_withheld(self, debtor: int, creditor: int, day: int, by: int | None, now: int) -> int:
+        """Let what was withheld on a day be paid: the debtor's treasury, if `by` is its code, at any time, others
+        later.
+
+        Raises:
+            NotAllowed: it isn't time yet.
+        """
+        answer_time = max(each.answer_time for each in self.schedule.last_two)
+        if by != debtor and now < (day + 1) * DAY + answer_time + WITHHOLDING:
+            raise NotAllowed("StillWithheld")
+        return self.withholding.release(debtor, creditor, day)
 
     # ------------------------------------------------------------ by vote
 
@@ -278,31 +289,6 @@ class Ledger:
             raise NotAllowed("NotStopped")
         self.stopped_until = now
 
-    def set_parameters(self, to: Parameters, now: int) -> int:
-        """Set the parameters; from when on they hold. What was to hold later is forgotten."""
-        present = self.parameters_at(now)
-        self.schedule = [(since, each) for since, each in self.schedule if since <= now]
-        since = now
-        if not to.only_lengthens(present):
-            since += present.submission_window + 2 * STOP_LENGTH + present.dispute_time
-        self.schedule.append((since, to))
-        return since
-
-    def parameters_at(self, now: int) -> Parameters:
-        """Those in force."""
-        return [each for since, each in self.schedule if since <= now][-1]
-
-    def pending_at(self, now: int) -> tuple[tuple[int, ...] | None, int]:
-        """Those that are to hold later, and from when on; (None, 0) if there are none."""
-        since, last = self.schedule[-1]
-        return (astuple(last), since) if since > now else (None, 0)
-
-    def disputable_from(self, now: int) -> int:
-        """The earliest settlement of which a ride can still be disputed; what once couldn't be any more never can."""
-        changes = [(since, each.dispute_time) for since, each in self.schedule if since <= now]
-        ends = [since for since, _ in changes[1:]] + [now]
-        return max(end - time for (_, time), end in zip(changes, ends, strict=True))
-
     # ------------------------------------------------------------ what there is to read
 
     @property
@@ -315,9 +301,13 @@ class Ledger:
     def arrears_due(self, creditor: int) -> int:
         return sum(amount for (_, owed), amount in self.arrears.items() if owed == creditor)
 
+    def owes_nothing_due(self, city: int) -> bool:
+        """Whether a city has no arrears but what is withheld."""
+        return self.arrears_of(city) == self.withholding.owed_by(city)
+
     def reserve(self, city: int, now: int) -> int:
         member = self.members.cities[city]
-        if member.status == Status.EXITED and now > member.exited_at + RESERVE_AFTER_EXIT:
+        if member.status == Status.EXITED and now > member.exited_at + self.schedule.longest_claim:
             return 0
         return self.reserves[city]
 

@@ -1,5 +1,6 @@
 """Who is a member, and whose keys count (protocol sections 1 and 7)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -29,14 +30,29 @@ class City:
     """A city that is or was a member."""
 
     status: Status = Status.ACTIVE
-    suspended_at: int = 0
+    pauses: list[tuple[int, int | None]] = field(default_factory=list)
+    """When its rides stopped counting, and from when on, not included in the pause, they counted again; None for not
+    yet.
+    """
     exited_at: int = 0
     issuer_keys: dict[int, IssuerKey] = field(default_factory=dict)
     submitters: set[bytes] = field(default_factory=set)
 
-    def stood_at(self, moment: int, grace: int) -> bool:
-        """Whether the city was active at that time, or so little after that gates couldn't know yet."""
-        return self.status == Status.ACTIVE or moment < self.suspended_at + grace
+    @property
+    def suspended_at(self) -> int:
+        """Start of the present suspension or exit; 0 while active."""
+        return self.pauses[-1][0] if self.status in (Status.SUSPENDED, Status.EXITED) else 0
+
+    @property
+    def suspensions(self) -> list[tuple[int, int]]:
+        """Those that are over."""
+        return [(start, end) for start, end in self.pauses if end is not None]
+
+    def stood_at(self, moment: int, grace_after: Callable[[int], int]) -> bool:
+        """Whether the city was active at that time, or so soon after a pause began that gates couldn't know yet."""
+        return not any(
+            start + grace_after(start) <= moment and (end is None or moment < end) for start, end in self.pauses
+        )
 
 
 class Members:
@@ -55,19 +71,22 @@ class Members:
     def suspend(self, code: int, now: int) -> None:
         city = self.cities[code]
         assert city.status == Status.ACTIVE
-        city.status, city.suspended_at = Status.SUSPENDED, now
+        city.status = Status.SUSPENDED
+        city.pauses.append((now, None))
 
-    def reinstate(self, code: int) -> None:
+    def reinstate(self, code: int, now: int) -> None:
+        """The suspension is over, and stays on record: rides of that time stay refused."""
         city = self.cities[code]
         assert city.status == Status.SUSPENDED
-        city.status, city.suspended_at = Status.ACTIVE, 0
+        city.status = Status.ACTIVE
+        city.pauses[-1] = (city.pauses[-1][0], now)
 
     def leave(self, code: int, now: int) -> None:
         """By its own will or by vote; what began its suspension stays, where it leaves suspended."""
         city = self.cities[code]
         assert city.status in (Status.ACTIVE, Status.SUSPENDED)
         if city.status == Status.ACTIVE:
-            city.suspended_at = now
+            city.pauses.append((now, None))
         city.status, city.exited_at = Status.EXITED, now
 
     def revoke(self, issuer: int, operator: int, serials: list[int], now: int) -> list[int]:

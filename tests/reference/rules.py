@@ -9,6 +9,7 @@ from tests.reference.members import City, IssuerKey
 
 DAY = 24 * 3600
 CLOCK_TOLERANCE = 60
+STOP_LENGTH = 3 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,13 @@ class Judgement:
     spent: bool
     """Whether the ticket's serial was settled before, in this batch or another."""
     max_fare: int
-    grace: int
+    """The highest fare when the ride ended."""
     submission_window: int
+    """How long after its end a ride could be sent, by the parameters in force when it ended."""
+    grace_after: Callable[[int], int]
+    """How long after a moment gates may not know of what happened then: the shortest grace in force from that moment
+    until the ride ended.
+    """
     on_time_at: int
     """The time by which the ride must have been sent: now, or when a stop began that has ended a little while ago."""
     closes_at: int | None
@@ -67,15 +73,15 @@ def _key_was_valid(j: Judgement) -> bool:
     if j.key is None:
         return False
     until = j.key.valid_until if j.closes_at is None else min(j.key.valid_until, j.closes_at)
-    return j.key.valid_from <= j.ride.entered_at < until + j.grace
+    return j.key.valid_from <= j.ride.entered_at < until + j.grace_after(until)
 
 
 def _issuer_stood(j: Judgement) -> bool:
-    return j.issuer is not None and j.issuer.stood_at(j.ride.entered_at, j.grace)
+    return j.issuer is not None and j.issuer.stood_at(j.ride.entered_at, j.grace_after)
 
 
 def _operator_stood(j: Judgement) -> bool:
-    return j.operator.stood_at(j.ride.exited_at, j.grace)
+    return j.operator.stood_at(j.ride.exited_at, j.grace_after)
 
 
 RULES: tuple[tuple[RideReason, Callable[[Judgement], bool]], ...] = (

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.34;
+pragma solidity 0.8.37;
 
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {ICityRegistry} from "../../contracts/interfaces/ICityRegistry.sol";
@@ -16,14 +16,21 @@ import {RideRules} from "../../contracts/libraries/RideRules.sol";
 /// that isn't settled rides.
 contract PlainClearinghouse {
     /// @notice What holds besides the members and their keys: parameters, stop and closing, as the test has brought
-    /// them about. `stoppedFrom` and `stoppedUntil` are 0 before the first stop, `closesAt` while no successor is named.
+    /// them about. `changedAt` is 0 before the first change of the parameters, `stoppedFrom` and `stoppedUntil` before the
+    /// first stop, `closesAt` while no successor is named.
     struct Situation {
-        uint256 maxFare;
-        uint256 grace;
-        uint256 submissionWindow;
+        Rules before; // for rides that ended before `changedAt`
+        Rules afterwards;
+        uint256 changedAt;
         uint256 stoppedFrom;
         uint256 stoppedUntil;
         uint256 closesAt;
+    }
+
+    struct Rules {
+        uint256 maxFare;
+        uint256 grace;
+        uint256 submissionWindow;
     }
 
     struct SettledBatch {
@@ -54,6 +61,11 @@ contract PlainClearinghouse {
     mapping(uint16 city => uint256) public balanceOf;
     mapping(uint16 debtor => mapping(uint16 creditor => uint256)) public arrears;
     mapping(uint16 debtor => uint256) public arrearsOf;
+    mapping(uint16 debtor => mapping(uint16 creditor => uint256)) public withheld;
+    mapping(uint16 debtor => uint256) public withheldOf;
+    mapping(uint16 debtor => mapping(uint16 creditor => mapping(uint256 day => uint256))) public withheldOn;
+    mapping(uint16 city => uint256) public dailyLimit;
+    mapping(uint16 city => mapping(uint256 day => uint256)) public takenOn;
     mapping(uint16 issuer => mapping(uint16 operator => mapping(uint40 serial => bool))) public isSettled;
     mapping(bytes32 batchId => SettledBatch) public batches;
 
@@ -79,12 +91,24 @@ contract PlainClearinghouse {
     }
 
     function payArrears(uint16 debtor, uint16 creditor) external {
-        uint256 owed = arrears[debtor][creditor];
+        uint256 owed = arrears[debtor][creditor] - withheld[debtor][creditor];
         uint256 paid = owed < balanceOf[debtor] ? owed : balanceOf[debtor];
         arrears[debtor][creditor] -= paid;
         arrearsOf[debtor] -= paid;
         balanceOf[debtor] -= paid;
         balanceOf[creditor] += paid;
+    }
+
+    function setDailyLimit(uint16 city, uint256 limit) external {
+        if (dailyLimit[city] == 0) takenOn[city][block.timestamp / 1 days] = 0;
+        dailyLimit[city] = limit;
+    }
+
+    function releaseWithheld(uint16 debtor, uint16 creditor, uint256 day) external {
+        uint256 released = withheldOn[debtor][creditor][day];
+        withheldOn[debtor][creditor][day] = 0;
+        withheld[debtor][creditor] -= released;
+        withheldOf[debtor] -= released;
     }
 
     // ---------------------------------------------------------------- settling
@@ -194,21 +218,41 @@ contract PlainClearinghouse {
 
     /// @dev Moves the money of the issuer whose last group is done.
     function _post(Work memory work) private {
-        (uint16 issuer, uint16 operator) = (work.issuer, work.operator);
-        if (work.pairRides != 0) {
-            uint256 paid = 0;
-            if (arrearsOf[issuer] == 0) {
-                paid = work.pairFares < balanceOf[issuer] ? work.pairFares : balanceOf[issuer];
-            }
-            balanceOf[issuer] -= paid;
-            balanceOf[operator] += paid;
-            arrears[issuer][operator] += work.pairFares - paid;
-            arrearsOf[issuer] += work.pairFares - paid;
-            emit IClearinghouse.PairSettled(work.batchId, issuer, operator, work.pairRides, work.pairFares, paid);
-        }
+        if (work.pairRides != 0) _pay(work);
         work.settled += work.pairRides;
         work.fares += work.pairFares;
         (work.pairRides, work.pairFares) = (0, 0);
+    }
+
+    function _pay(Work memory work) private {
+        (uint16 issuer, uint16 operator, uint256 fares) = (work.issuer, work.operator, work.pairFares);
+        uint256 day = block.timestamp / 1 days;
+        uint256 within = _within(issuer, day, fares);
+        uint256 paid = 0;
+        if (arrearsOf[issuer] == withheldOf[issuer]) {
+            paid = within < balanceOf[issuer] ? within : balanceOf[issuer];
+        }
+        balanceOf[issuer] -= paid;
+        balanceOf[operator] += paid;
+        arrears[issuer][operator] += fares - paid;
+        arrearsOf[issuer] += fares - paid;
+        if (within != fares) {
+            withheld[issuer][operator] += fares - within;
+            withheldOf[issuer] += fares - within;
+            withheldOn[issuer][operator][day] += fares - within;
+            emit IClearinghouse.FaresWithheld(issuer, operator, day, fares - within);
+        }
+        emit IClearinghouse.PairSettled(work.batchId, issuer, operator, work.pairRides, fares, paid);
+    }
+
+    /// @dev What of some fares is within the issuer's daily limit, against which it is counted.
+    function _within(uint16 issuer, uint256 day, uint256 fares) private returns (uint256 within) {
+        uint256 limit = dailyLimit[issuer];
+        if (limit == 0) return fares;
+        uint256 taken = takenOn[issuer][day];
+        uint256 room = taken < limit ? limit - taken : 0;
+        within = fares < room ? fares : room;
+        takenOn[issuer][day] = taken + within;
     }
 
     // ---------------------------------------------------------------- what rides are held against
@@ -227,11 +271,20 @@ contract PlainClearinghouse {
         if (block.timestamp < s.stoppedUntil) revert IClearinghouse.SettlementIsStopped(s.stoppedUntil);
         bool justResumed = s.stoppedUntil != 0 && block.timestamp <= s.stoppedUntil + STOP_LENGTH;
         uint256 sentBy = justResumed ? s.stoppedFrom : block.timestamp;
-        terms.maxFare = s.maxFare;
-        terms.grace = s.grace;
-        terms.exitFrom = sentBy < s.submissionWindow ? 0 : sentBy - s.submissionWindow;
+        terms.changedAt = s.changedAt;
+        (terms.maxFareBefore, terms.graceBefore) = (s.before.maxFare, s.before.grace);
+        terms.exitFromBefore = _windowStart(s.before, sentBy);
+        (terms.maxFare, terms.grace) = (s.afterwards.maxFare, s.afterwards.grace);
+        terms.exitFrom = _windowStart(s.afterwards, sentBy);
         terms.latestExit = block.timestamp + 60;
-        terms.operatorUntil = _activeUntil(status, suspendedAt);
+        terms.operator = work.operator;
+        terms.operatorStoppedAt = _stoppedAt(status, suspendedAt);
+        terms.operatorReinstatedAt = type(uint256).max; // asks the registry for past suspensions, whatever the time
+        terms.registry = uint160(address(registry));
+    }
+
+    function _windowStart(Rules memory rules, uint256 sentBy) private pure returns (uint256) {
+        return sentBy < rules.submissionWindow ? 0 : sentBy - rules.submissionWindow;
     }
 
     function _groupTerms(RideRules.Terms memory terms, uint16 issuer, uint8 keyId) private view {
@@ -241,12 +294,14 @@ contract PlainClearinghouse {
         uint256 end = closesAt != 0 && closesAt < validUntil ? closesAt : validUntil;
         terms.key = key == address(0) ? RideRules.NO_KEY : uint160(key);
         terms.keyFrom = validFrom;
-        terms.keyUntil = end + situation.grace;
-        terms.issuerUntil = _activeUntil(status, suspendedAt);
+        terms.keyEnd = end;
+        terms.issuer = issuer;
+        terms.issuerStoppedAt = _stoppedAt(status, suspendedAt);
+        terms.issuerReinstatedAt = type(uint256).max; // as the operator's
     }
 
-    function _activeUntil(ICityRegistry.Status status, uint256 suspendedAt) private view returns (uint256) {
-        return status == ICityRegistry.Status.Active ? type(uint256).max : suspendedAt + situation.grace;
+    function _stoppedAt(ICityRegistry.Status status, uint256 suspendedAt) private pure returns (uint256) {
+        return status == ICityRegistry.Status.Active ? RideRules.NEVER : suspendedAt;
     }
 
     function _signer(bytes32 structHash, bytes calldata signature) private view returns (address) {
