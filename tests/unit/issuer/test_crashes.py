@@ -103,7 +103,7 @@ def test_an_issue_command_that_is_killed_leaves_all_of_its_tickets_or_none(desk:
         killed += process.returncode != 0
         if output.endswith("}\n"):
             printed += [ticket["ticket"][2:] for ticket in json.loads(output)["tickets"]]
-        assert time.monotonic() - started < PATIENCE, f"expected a kill before the end, found none in {runs} runs"
+        assert runs < 200, "expected a kill before the end, found none"
     assert_every_ticket_is_there_once(desk.folder, printed)
     assert len(in_register(desk.folder)) % 7 == 1
     # The wallet works, and takes in what the register has and it doesn't.
