@@ -14,6 +14,7 @@ from tests.support.patience import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEPLOYMENT = "readme-tour"
+pytestmark = pytest.mark.timeout(15 * PATIENCE)  # some thirty commands, one after another
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_every_command_of_the_readme_works_in_its_order(chain: Chain, tmp_path: 
         env=os.environ | {"PATH": programs},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=10 * PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
