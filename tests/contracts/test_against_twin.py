@@ -232,7 +232,7 @@ def history(world: World) -> TwinnedHistory:
     return history
 
 
-@pytest.mark.timeout(900 + SECONDS_EACH * BATCHES)
+@pytest.mark.timeout(1_800 + SECONDS_EACH * BATCHES)
 def test_the_loop_does_what_its_plain_twin_and_the_reference_do(history: TwinnedHistory) -> None:
     seed = int(os.environ.get("INTERLINE_SEED", DEFAULT_SEED))
     print(f"seed {seed}; the same again with INTERLINE_SEED={seed} INTERLINE_FUZZ={BATCHES}")
