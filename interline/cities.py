@@ -185,7 +185,9 @@ def _recovery(entries: "_Entries") -> str:
     admin, treasury, recovery = (entries.address(role) for role in ("admin", "treasury", "recovery"))
     for role, address, others in (("treasury", treasury, (admin,)), ("recovery", recovery, (admin, treasury))):
         if address in others:
-            entries.fail(role, "an address of its own", f"{address} a second time", "admin, treasury and recovery differ")
+            entries.fail(
+                role, "an address of its own", f"{address} a second time", "admin, treasury and recovery differ"
+            )
     return recovery
 
 

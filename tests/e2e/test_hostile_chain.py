@@ -7,7 +7,6 @@ anything. What is put on the chain goes by the ABIs and `tests.support.hostile`.
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -36,7 +35,7 @@ from tests.e2e.test_consortium import World as Commands
 from tests.support.deploy import REPOSITORY, Deployment, deploy
 from tests.support.disputes import Place, carry, issue
 from tests.support.gates import GateFolder, gate_folder
-from tests.support.hostile import BIDI, REFERENCES, TEXTS, encode_raw, hostile_calls
+from tests.support.hostile import BIDI, REFERENCES, TEXTS, call_of, encode_raw, hostile_calls
 from tests.support.offices import OfficeFolder, office_folder
 
 CITIES = ["Shanghai", "Hangzhou", "Xuzhou"]
@@ -117,15 +116,8 @@ ANSWERS = {
 
 
 def admission(code: int, name: bytes) -> bytes:
-    """A call that admits a city under any name; its addresses are nobody's."""
-    entry = function_entry("CityRegistry", "admit")
-    addresses = (Account.from_key((code * 16 + number).to_bytes(32, "big")).address for number in itertools.count(1))
-    known = {"code": code, "name": name}
-    return calldata(
-        "CityRegistry",
-        "admit",
-        *(known[one["name"]] if one["name"] in known else next(addresses) for one in entry["inputs"]),
-    )
+    """A call that admits a city under any name."""
+    return call_of("CityRegistry", "admit", code=code, name=name)
 
 
 def propose(deployment: Deployment) -> int:

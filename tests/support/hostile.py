@@ -10,14 +10,16 @@ isn't known here raises, so that a test fails.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from eth_abi.abi import encode
 
-from interline.chain_data import Entry, Parameter, topic_of, type_of
+from interline.chain_data import Entry, Parameter, function_entry, topic_of, type_of
 from interline.contracts import load_abi
+from interline.hashing import keccak256
 
 BIDI: Final = "‪‫‬‭‮⁦⁧⁨⁩‎‏؜"
 TEXTS: Final[Mapping[str, bytes]] = {
@@ -107,6 +109,21 @@ def spoilt(data: bytes) -> Iterator[tuple[bytes, str]]:
             yield data[:at] + value.to_bytes(32, "big") + data[at + 32 :], f"{value:#x} at byte {at}"
 
 
+def call_of(contract: str, function: str, **known: Any) -> bytes:
+    """A call with these arguments, bytes for texts; addresses that aren't among them are nobody's, and all differ."""
+    entry = function_entry(contract, function)
+    nobodys = (f"0x{keccak256(bytes((number,)))[:20].hex()}" for number in itertools.count())
+    values = [
+        known[one["name"]]
+        if one["name"] in known
+        else next(nobodys)
+        if one["type"] == "address"
+        else hostile_values(one)[0][0]
+        for one in entry["inputs"]
+    ]
+    return topic_of(entry)[:4] + encode_raw(entry["inputs"], values)
+
+
 def hostile_calls(contract: str) -> Iterator[tuple[bytes, str]]:
     """Calls of each of a contract's functions, with hostile arguments, and spoilt."""
     for entry in load_abi(contract):
@@ -166,7 +183,7 @@ def hostile_values(parameter: Parameter) -> list[tuple[Any, str]]:
     array = re.fullmatch(r"(.+)\[\]", kind)
     if array is not None:
         elements = [value for value, _ in hostile_values({**parameter, "type": array[1]})]
-        return [(elements[:1], "one"), ([], "none"), (elements, "all"), (elements[-1:] * 3_000, "thousands")]
+        return [(elements[:1], "one"), ([], "none"), (elements, "all"), (elements[-1:] * 500, "hundreds")]
     if kind == "tuple":
         return [(tuple(values), what) for values, what in _fillings(parameter["components"])]
     if kind == "string":

@@ -35,7 +35,7 @@ from ledger.statement.formats import FORMATS, file_name
 from ledger.statement.model import Basis, Statement
 from ledger.statement.period import Period
 from tests.support.fake_chain import FakeBlock, FakeChain
-from tests.support.hostile import BIDI, REFERENCES, TEXTS, encode_raw, hostile_events
+from tests.support.hostile import BIDI, REFERENCES, TEXTS, encode_raw, hostile_events, hostile_values
 from tests.support.index_rows import IndexRows, moment
 
 HANGZHOU = 3301
@@ -81,8 +81,8 @@ def _rename(chain: FakeChain) -> None:
         for at, log in enumerate(block.logs):
             if log.topics[0] == topic_of(entry):
                 name = NAMES.get(int.from_bytes(log.topics[1], "big"), b"Hangzhou")
-                addresses = [f"0x{digit * 40}" for digit in "12"]
-                block.logs[at] = replace(log, data=encode_raw(plain, [name, *addresses]))
+                values = [name if one["type"] == "string" else hostile_values(one)[0][0] for one in plain]
+                block.logs[at] = replace(log, data=encode_raw(plain, values))
 
 
 def _append(chain: FakeChain) -> None:

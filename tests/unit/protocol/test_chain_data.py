@@ -20,7 +20,6 @@ from interline.chain_data import (
     decode_call,
     decode_error,
     decode_event,
-    encode_call,
     event_topics,
     signature_of,
     topic_of,
@@ -30,6 +29,7 @@ from interline.errors import ChainDataError
 from interline.safe_text import MOST_CHARACTERS, safe_text, text_of
 from tests.support.hostile import (
     TEXTS,
+    call_of,
     encode_raw,
     hostile_answers,
     hostile_calls,
@@ -173,11 +173,9 @@ class TestCalls:
 
     @pytest.mark.parametrize("name", TEXTS)
     def test_an_admission_under_any_name_is_read(self, name: str) -> None:
-        selector = encode_call("CityRegistry", "admit", 9_999, "x", ADDRESS, ADDRESS)[:4]
-        data = selector + encode(["uint16", "bytes", "address", "address"], [9_999, TEXTS[name], ADDRESS, ADDRESS])
-        found = decode_call("CityRegistry", data)
+        found = decode_call("CityRegistry", call_of("CityRegistry", "admit", code=9_999, name=TEXTS[name]))
         assert found is not None
-        assert found[1] == (9_999, text_of(TEXTS[name]), ADDRESS, ADDRESS)
+        assert found[1][:2] == (9_999, text_of(TEXTS[name]))
 
 
 class TestErrors:

@@ -20,7 +20,7 @@ from consortium.errors import ChainError as ConsortiumChainError
 from gate_client.errors import ChainError as GateChainError
 from gate_client.sync import make_trust_list
 from gate_client.trust_list import CityStatus, TrustList, load_trust_list, replace_trust_list
-from interline.chain_data import Entry, encode_call
+from interline.chain_data import encode_call
 from interline.contracts import CONTRACTS, load_abi
 from interline.safe_text import short_name, text_of
 from interline.tariff import Tariff, load_tariff
@@ -82,15 +82,14 @@ READERS = (gate_reads, office_reads, accountant_reads, administrator_reads)
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize(("contract", "entry"), GETTERS, ids=lambda one: one if isinstance(one, str) else one["name"])
-def test_every_program_reads_every_answer(reader: Callable[[HostileNode], Read], contract: str, entry: Entry) -> None:
+def test_every_program_reads_every_answer(reader: Callable[[HostileNode], Read]) -> None:
     node = HostileNode()
     read = reader(node)
-    arguments = [hostile_values(one)[0][0] for one in entry["inputs"]]
-    for data, what in hostile_answers(contract, entry):
-        node.data = data
-        found = read(contract, entry["name"], *arguments)
-        assert found is not None, what
+    for contract, entry in GETTERS:
+        arguments = [hostile_values(one)[0][0] for one in entry["inputs"]]
+        for data, what in hostile_answers(contract, entry):
+            node.data = data
+            assert read(contract, entry["name"], *arguments) is not None, what
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff" * 32, b"\xff" * 1_000], ids=["nothing", "a word", "many"])
