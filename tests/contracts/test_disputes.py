@@ -38,6 +38,7 @@ from tests.contracts.story import (
     DISPUTE_FEE,
     DISPUTE_TIME,
     EVENING,
+    GRACE,
     HANGZHOU,
     HOUR,
     NOON,
@@ -234,23 +235,11 @@ def test_the_fee_is_set_off_against_what_the_operator_owes(
 
 
 def test_without_a_fee_nothing_is_posted(world: World, corrections: Corrections) -> None:
-    world.set_parameters(dispute_fee=0, at=EVENING - 66 * DAY)
+    world.set_parameters(dispute_fee=0, at=NOON - GRACE)
     ride = ridden(world)
     corrections.dispute(ride)
     receipt = corrections.answer(ride, evidence_of(world.domain, ride.claim()))
     assert [(e.name, e.args["fee"], e.args["paid"]) for e in receipt.events] == [("RideUpheld", 0, 0)]
-
-
-def test_fee_and_time_are_those_of_the_day_it_was_disputed(world: World, corrections: Corrections) -> None:
-    """What the members vote for later doesn't change a dispute that is open."""
-    world.set_parameters(answer_time=3 * DAY, dispute_fee=5_000, at=ASKED - 66 * DAY + 1)
-    ride = ridden(world)
-    corrections.dispute(ride, at=ASKED)
-    assert world.clearinghouse.pendingParameters()[1] == ASKED + 1
-    world.node.mine(at=ASKED + 2)
-    assert world.clearinghouse.disputeFee() == 5_000
-    receipt = corrections.answer(ride, evidence_of(world.domain, ride.claim()), at=ANSWER_UNTIL)
-    assert receipt.events[0].args["fee"] == DISPUTE_FEE
 
 
 def test_an_operator_may_refund_what_was_upheld(
@@ -493,26 +482,3 @@ def test_an_issuer_that_was_expelled_can_still_dispute_and_be_refunded(
     corrections.dispute(ride, at=ASKED)
     corrections.refund_unanswered(ride, at=ANSWER_UNTIL + 1)
     assert clearinghouse.withdrawable(XUZHOU.code) == DEPOSIT
-
-
-def test_a_longer_dispute_time_opens_no_ride_that_was_closed(world: World, corrections: Corrections) -> None:
-    """Its evidence may be gone. A ride that could still be disputed gets the longer time."""
-    old, young = ridden(world, serial=1), ridden(world, serial=2, at=EVENING + DAY)
-    changed = EVENING + DISPUTE_TIME + 1
-    world.set_parameters(dispute_time=90 * DAY, at=changed)
-    error = {"settledAt": EVENING, "disputableFrom": EVENING + 1}
-    with reverts(corrections.contract, "DisputeTooLate", **error):
-        corrections.dispute(old)
-    with reverts(corrections.contract, "DisputeTooLate", **error):
-        corrections.refund_revoked(old)
-    corrections.dispute(young, at=EVENING + DAY + 90 * DAY)
-
-
-def test_a_shorter_dispute_time_that_came_to_hold_and_was_lengthened_again_opens_none(
-    world: World, corrections: Corrections
-) -> None:
-    world.set_parameters(dispute_time=7 * DAY, at=EVENING - 66 * DAY)
-    ride = ridden(world, at=EVENING + 1)
-    world.set_parameters(dispute_time=90 * DAY, at=EVENING + 1 + 7 * DAY + 1)
-    with reverts(corrections.contract, "DisputeTooLate", settledAt=EVENING + 1, disputableFrom=EVENING + 2):
-        corrections.dispute(ride)

@@ -5,19 +5,25 @@ from __future__ import annotations
 import pytest
 
 from network.accounts import Role
-from tests.contracts.node import Contract, Event, reverts
+from tests.contracts.corrections import Corrections, refunded, ridden
+from tests.contracts.node import Contract, Event, Reverted, reverts
 from tests.contracts.story import (
+    ANSWER_TIME,
     BANK_ACCOUNT,
     DAY,
     DEPLOYER_ACCOUNT,
     DEPOSIT,
+    DISPUTE_TIME,
     EVENING,
+    GRACE,
     HANGZHOU,
     LANZHOU,
     NO_REFERENCE,
     NOON,
     SHANGHAI,
+    STOP_LENGTH,
     STRANGER,
+    SUBMISSION_WINDOW,
     XUZHOU,
     City,
     World,
@@ -26,8 +32,12 @@ from tests.contracts.story import (
 TRANSFER = bytes.fromhex("20191201") + bytes(28)
 """The reference of a bank transfer."""
 EXIT = NOON
-RESERVE_ENDS = EXIT + 45 * DAY
-UINT128_MAX = 2**128 - 1
+CLAIMS = GRACE + DAY + SUBMISSION_WINDOW + 2 * STOP_LENGTH + DISPUTE_TIME + ANSWER_TIME
+"""How long after a city left a ride of its own can be refunded: it ends within the grace, a day later at the most, is
+sent in the last second after a stop, disputed in the last one and not answered.
+"""
+RESERVE_ENDS = EXIT + CLAIMS
+UINT80_MAX = 2**80 - 1
 
 
 @pytest.fixture
@@ -99,10 +109,28 @@ def test_more_than_there_is_cannot_be_deposited(
 def test_more_than_all_money_cannot_be_deposited(
     world: World, clearinghouse: Contract, token: Contract, patron: str, ningbo: City
 ) -> None:
-    token.mint(patron, 2**128, sender=BANK_ACCOUNT)
+    """An account holds 2^80 - 1 fen, 12 billion times a billion yuan; more would be cut off."""
+    token.mint(patron, 2**90, sender=BANK_ACCOUNT)
     token.approve(clearinghouse, 2**256 - 1, sender=patron)
-    with reverts(clearinghouse, "SafeCastOverflowedUintDowncast", bits=128, value=2**128):
-        clearinghouse.deposit(ningbo.code, 2**128, NO_REFERENCE, sender=patron)
+    for amount in (UINT80_MAX + 1, 2**90):
+        with reverts(clearinghouse, "SafeCastOverflowedUintDowncast", bits=80, value=amount):
+            clearinghouse.deposit(ningbo.code, amount, NO_REFERENCE, sender=patron)
+    clearinghouse.deposit(ningbo.code, UINT80_MAX, NO_REFERENCE, sender=patron)
+    assert clearinghouse.balanceOf(ningbo.code) == UINT80_MAX
+
+
+def test_deposits_that_do_not_fit_into_an_account_together_are_refused(
+    world: World, clearinghouse: Contract, token: Contract, patron: str, ningbo: City
+) -> None:
+    token.mint(patron, 2**90, sender=BANK_ACCOUNT)
+    token.approve(clearinghouse, 2**256 - 1, sender=patron)
+    clearinghouse.deposit(ningbo.code, UINT80_MAX, NO_REFERENCE, sender=patron)
+    with pytest.raises(Reverted):
+        clearinghouse.deposit(ningbo.code, 1, NO_REFERENCE, sender=patron)
+    assert clearinghouse.balanceOf(ningbo.code) == UINT80_MAX
+    world.settle(world.ride(issuer=ningbo))
+    clearinghouse.deposit(ningbo.code, 503, NO_REFERENCE, sender=patron)
+    assert clearinghouse.balanceOf(ningbo.code) == UINT80_MAX
 
 
 def test_tokens_that_do_not_arrive_are_not_credited(
@@ -114,6 +142,42 @@ def test_tokens_that_do_not_arrive_are_not_credited(
     world.node.request("anvil_setCode", token.address, push_1_and_return)
     with reverts(clearinghouse, "TokensShort", held=held + 400, tokens=1):
         clearinghouse.deposit(ningbo.code, 400, NO_REFERENCE, sender=patron)
+
+
+@pytest.fixture
+def short(world: World, clearinghouse: Contract, token: Contract) -> int:
+    """A fen of what the Clearinghouse holds is missing from its tokens: the token took it back. How many it holds."""
+    sent = world.node.send(clearinghouse.address, token.address, token.call("transfer", DEPLOYER_ACCOUNT, 1).data)
+    assert sent["status"] == "0x1"
+    held: int = clearinghouse.held()
+    return held
+
+
+def test_a_missing_fen_stops_withdrawals_until_it_is_there_again(
+    world: World, clearinghouse: Contract, token: Contract, xuzhou: City, short: int
+) -> None:
+    """Whoever is first doesn't take what others would miss."""
+    with reverts(clearinghouse, "TokensShort", held=short - 1, tokens=short - 2):
+        world.withdraw(xuzhou, 1)
+    token.mint(clearinghouse, 1, sender=BANK_ACCOUNT)
+    world.withdraw(xuzhou, 1)
+
+
+def test_a_missing_fen_stops_deposits_too(
+    world: World, clearinghouse: Contract, token: Contract, patron: str, ningbo: City, short: int
+) -> None:
+    """Nobody pays in what would be for others to take out."""
+    with reverts(clearinghouse, "TokensShort", held=short + 400, tokens=short + 399):
+        clearinghouse.deposit(ningbo.code, 400, NO_REFERENCE, sender=patron)
+    token.transfer(clearinghouse, 1, sender=patron)
+    clearinghouse.deposit(ningbo.code, 400, NO_REFERENCE, sender=patron)
+
+
+def test_a_missing_fen_stops_no_ride_and_no_correction(
+    world: World, clearinghouse: Contract, corrections: Corrections, short: int
+) -> None:
+    ride = ridden(world)
+    assert corrections.refund(ride, 503).events == (refunded(ride, 503),)
 
 
 def test_tokens_sent_without_a_deposit_are_nobodys(
@@ -250,10 +314,15 @@ def test_a_reserve_stays_in_the_balance(world: World, clearinghouse: Contract, x
     assert clearinghouse.balanceOf(xuzhou.code) == 4_000_000
 
 
-@pytest.mark.parametrize("reserve", [DEPOSIT, DEPOSIT + 1, UINT128_MAX])
+@pytest.mark.parametrize("reserve", [DEPOSIT, DEPOSIT + 1, UINT80_MAX])
 def test_a_reserve_may_exceed_the_balance(world: World, clearinghouse: Contract, xuzhou: City, reserve: int) -> None:
     world.by_vote(clearinghouse, "setReserve", xuzhou.code, reserve)
     assert clearinghouse.withdrawable(xuzhou.code) == 0
+
+
+def test_a_reserve_beyond_all_money_is_refused(world: World, clearinghouse: Contract, xuzhou: City) -> None:
+    with reverts(clearinghouse, "SafeCastOverflowedUintDowncast", bits=80, value=UINT80_MAX + 1):
+        world.by_vote(clearinghouse, "setReserve", xuzhou.code, UINT80_MAX + 1)
 
 
 def test_a_reserve_is_set_by_vote_alone(clearinghouse: Contract, xuzhou: City, stranger: str, deployer: str) -> None:
@@ -268,7 +337,7 @@ def test_a_city_that_was_never_a_member_has_no_reserve(world: World, clearinghou
 
 
 @pytest.mark.parametrize(("moment", "reserve"), [(RESERVE_ENDS, 4_000_000), (RESERVE_ENDS + 1, 0)])
-def test_a_reserve_stays_until_45_days_after_the_city_left(
+def test_a_reserve_stays_until_nothing_can_fall_due_any_more_of_a_city_that_left(
     world: World, clearinghouse: Contract, xuzhou: City, moment: int, reserve: int
 ) -> None:
     world.by_vote(clearinghouse, "setReserve", xuzhou.code, 4_000_000)
@@ -278,7 +347,7 @@ def test_a_reserve_stays_until_45_days_after_the_city_left(
     assert clearinghouse.withdrawable(xuzhou.code) == DEPOSIT - reserve
 
 
-def test_a_reserve_of_a_city_that_leaves_suspended_stays_until_45_days_after_it_left(
+def test_a_reserve_of_a_city_that_leaves_suspended_stays_as_long_after_it_left(
     world: World, clearinghouse: Contract, xuzhou: City
 ) -> None:
     world.by_vote(clearinghouse, "setReserve", xuzhou.code, 4_000_000)
@@ -295,13 +364,26 @@ def test_a_reserve_of_a_suspended_city_does_not_end(world: World, clearinghouse:
     assert clearinghouse.reserve(xuzhou.code) == 4_000_000
 
 
-def test_a_withdrawal_after_the_45_days_takes_the_reserve_too(
-    world: World, clearinghouse: Contract, xuzhou: City
-) -> None:
+def test_a_withdrawal_after_that_takes_the_reserve_too(world: World, clearinghouse: Contract, xuzhou: City) -> None:
     world.by_vote(clearinghouse, "setReserve", xuzhou.code, 4_000_000)
     world.leave(xuzhou, at=EXIT)
     world.withdraw(xuzhou, DEPOSIT, at=RESERVE_ENDS + 1)
     assert clearinghouse.balanceOf(xuzhou.code) == 0
+
+
+@pytest.mark.parametrize("longer", ["before", "after"])
+def test_of_each_time_the_longer_counts_where_the_parameters_changed(
+    world: World, clearinghouse: Contract, hangzhou: City, longer: str
+) -> None:
+    """Rides of before the change and of after it may be on their way when a city leaves."""
+    mine = {"submission_window": 60 * DAY} if longer == "before" else {"answer_time": 30 * DAY}
+    world.by_vote(clearinghouse, "setReserve", hangzhou.code, 4_000_000)
+    world.set_parameters(at=EXIT - GRACE, **mine)
+    ends = RESERVE_ENDS + (30 * DAY if longer == "before" else 20 * DAY)
+    world.leave(hangzhou, at=EXIT)
+    for moment, reserve in ((ends, 4_000_000), (ends + 1, 0)):
+        world.node.mine(at=moment)
+        assert clearinghouse.reserve(hangzhou.code) == reserve
 
 
 # ---------------------------------------------------------------- what is read once

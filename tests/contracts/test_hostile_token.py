@@ -54,8 +54,8 @@ def trap(world: World) -> Trap:
     abi, bytecode = compile_contract("tests/contracts/HostileToken.sol")
     token = world.node.deploy(abi, "0x" + bytecode, sender=DEPLOYER_ACCOUNT)
     house = deploy(world.node, "Clearinghouse", world.registry, token, ZERO_ADDRESS)
-    treasury = token.address
-    world.by_vote(world.registry, "admit", LANZHOU.code, LANZHOU.name, LANZHOU.admin, treasury)
+    people = (LANZHOU.admin, token.address, LANZHOU.recovery)
+    world.by_vote(world.registry, "admit", LANZHOU.code, LANZHOU.name, *people)
     for account, amount in ((SHANGHAI.treasury, OTHERS), (STRANGER, 10_000)):
         token.mint(account, amount, sender=STRANGER)
         token.approve(house, amount, sender=account)

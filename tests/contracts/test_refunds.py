@@ -23,7 +23,6 @@ from tests.contracts.corrections import (
 )
 from tests.contracts.node import Contract, Event, Reverted, reverts
 from tests.contracts.story import (
-    ARRIVAL,
     BANK_ACCOUNT,
     DAY,
     DEPLOYER_ACCOUNT,
@@ -38,7 +37,6 @@ from tests.contracts.story import (
     NOON,
     SHANGHAI,
     STRANGER,
-    SUBMISSION_WINDOW,
     XUZHOU,
     City,
     World,
@@ -513,21 +511,6 @@ def test_a_ride_of_a_suspended_or_departed_city_on_a_revoked_ticket_is_refunded(
     ride = ridden(world)
     world.leave(HANGZHOU, at=EVENING + 1)
     assert corrections.refund_revoked(ride).events == (refunded(ride, 503, cause=REVOKED),)
-
-
-def test_a_shorter_grace_reaches_no_ride_carried_before(world: World, corrections: Corrections) -> None:
-    """A ride within the grace that held, sent in the last second that it could be; by when an hour is all the grace
-    there is, it can't be disputed any more."""
-    revoke(world, 7, at=NOON - GRACE)
-    world.set_parameters(grace=HOUR, at=ARRIVAL)
-    sent = ARRIVAL + SUBMISSION_WINDOW
-    ride = ridden(world, at=sent)
-    with reverts(corrections.contract, "NotRevokedInTime", enteredAt=NOON, revokedAt=NOON - GRACE, grace=GRACE):
-        corrections.refund_revoked(ride, at=sent + DISPUTE_TIME)
-    holds = sent + 6 * DAY + DISPUTE_TIME
-    assert world.clearinghouse.pendingParameters()[1] == holds
-    with reverts(corrections.contract, "DisputeTooLate", settledAt=sent, disputableFrom=holds - DISPUTE_TIME):
-        corrections.refund_revoked(ride, at=holds)
 
 
 # ---------------------------------------------------------------- what nothing may do

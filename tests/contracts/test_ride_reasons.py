@@ -333,18 +333,23 @@ def test_an_operators_rides_end_within_the_grace_after_its_end(
     assert world.judge(exited_at=exited_at) == reason
 
 
-def test_a_reinstated_citys_rides_settle_again(world: World, xuzhou: City) -> None:
+def test_a_reinstated_citys_rides_settle_again_from_then_on(world: World, xuzhou: City) -> None:
+    """Those of the time in between stay refused: test_suspensions.py."""
     world.suspend(xuzhou, at=NOON - 3 * DAY)
     assert world.judge() == RideReason.IssuerSuspended
-    world.reinstate(xuzhou)
-    assert world.judge(at=EVENING + 60) is None
+    world.reinstate(xuzhou, at=EVENING + 60)
+    later = {"entered_at": EVENING + 60, "exited_at": EVENING + 120}
+    assert world.judge(serial=8, at=EVENING + 180, **later) is None
+    assert world.judge(at=EVENING + 240) == RideReason.IssuerSuspended
 
 
-def test_a_reinstated_operators_rides_settle_again(world: World, hangzhou: City) -> None:
+def test_a_reinstated_operators_rides_settle_again_from_then_on(world: World, hangzhou: City) -> None:
     world.suspend(hangzhou, at=NOON - 3 * DAY)
     assert world.judge() == RideReason.OperatorSuspended
-    world.reinstate(hangzhou)
-    assert world.judge(at=EVENING + 60) is None
+    world.reinstate(hangzhou, at=EVENING + 60)
+    later = {"entered_at": EVENING, "exited_at": EVENING + 60}
+    assert world.judge(serial=8, at=EVENING + 120, **later) is None
+    assert world.judge(at=EVENING + 180) == RideReason.OperatorSuspended
 
 
 def test_a_second_suspension_counts_from_its_own_start(world: World, xuzhou: City) -> None:

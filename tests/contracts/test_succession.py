@@ -1,4 +1,7 @@
-"""A Clearinghouse replaced while rides are in flight: nothing lost, nothing settled twice (protocol section 7)."""
+"""A Clearinghouse replaced while rides are in flight: nothing lost, nothing settled twice (protocol section 7).
+
+How its successor is named, replaced and called off is in test_naming_successors.py.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +14,20 @@ from interline.domain import Domain
 from interline.reasons import RideReason
 from interline.signatures import parse_address
 from tests.contracts.corrections import PHONE, UPHELD, Corrections, evidence_of, ridden
-from tests.contracts.node import Contract, Event, reverts
+from tests.contracts.node import Contract, reverts
 from tests.contracts.story import (
     DAY,
-    DEPLOYER_ACCOUNT,
     DEPOSIT,
     EVENING,
     GRACE,
     HANGZHOU,
     HOUR,
     NO_REFERENCE,
-    SHANGHAI,
-    STRANGER,
     SUBMISSION_WINDOW,
     XUZHOU,
-    ZERO_ADDRESS,
     Claim,
     World,
     deploy,
-    found_consortium,
 )
 
 NAMED = EVENING
@@ -71,61 +69,6 @@ class Succession:
 def begun_at(world: World, moment: int, **fields: int) -> Claim:
     """A ride that began then, on a ticket of the world's domain."""
     return world.ride(**{"entered_at": moment, "exited_at": moment + 600, "not_after": moment} | fields)
-
-
-# ---------------------------------------------------------------- naming
-
-
-def test_a_successor_is_named_by_vote(world: World, heir: World, clearinghouse: Contract) -> None:
-    assert (clearinghouse.successor(), clearinghouse.closesAt()) == (ZERO_ADDRESS, 0)
-    receipt = world.by_vote(clearinghouse, "nameSuccessor", heir.clearinghouse, CLOSES, at=NAMED)
-    address = heir.clearinghouse.address
-    assert receipt.events == (Event("SuccessorNamed", successor=address, closesAt=CLOSES),)
-    assert (clearinghouse.successor(), clearinghouse.closesAt()) == (address, CLOSES)
-    assert heir.clearinghouse.predecessor() == clearinghouse.address
-    assert clearinghouse.predecessor() == ZERO_ADDRESS
-
-
-@pytest.mark.parametrize("caller", [SHANGHAI.admin, DEPLOYER_ACCOUNT, STRANGER], ids=["admin", "deployer", "?"])
-def test_nobody_but_the_consortium_names_one(heir: World, clearinghouse: Contract, caller: str) -> None:
-    with reverts(clearinghouse, "NotConsortium", caller=caller):
-        clearinghouse.nameSuccessor(heir.clearinghouse, CLOSES, sender=caller)
-
-
-@pytest.mark.parametrize("closes", [CLOSES - 1, NAMED, 0])
-def test_a_successor_is_named_30_days_ahead(world: World, heir: World, clearinghouse: Contract, closes: int) -> None:
-    with reverts(clearinghouse, "ClosesTooSoon", closesAt=closes, earliest=CLOSES):
-        world.by_vote(clearinghouse, "nameSuccessor", heir.clearinghouse, closes, at=NAMED)
-
-
-def test_a_close_beyond_all_times_is_refused(world: World, heir: World, clearinghouse: Contract) -> None:
-    with reverts(clearinghouse, "SafeCastOverflowedUintDowncast", bits=40, value=2**40):
-        world.by_vote(clearinghouse, "nameSuccessor", heir.clearinghouse, 2**40)
-
-
-def test_a_second_successor_cannot_be_named(world: World, heir: World, succession: Succession) -> None:
-    """Nor can the first be named again, for another day."""
-    house = world.clearinghouse
-    other = deploy(world.node, "Clearinghouse", world.registry, world.token, house)
-    for successor in (other, heir.clearinghouse):
-        with reverts(house, "SuccessorAlreadyNamed", successor=heir.clearinghouse.address):
-            world.by_vote(house, "nameSuccessor", successor, CLOSES + 30 * DAY)
-
-
-def test_a_successor_has_the_same_registry_token_and_this_predecessor(world: World, clearinghouse: Contract) -> None:
-    _, registry = found_consortium(world.node, [SHANGHAI])
-    token = deploy(world.node, "SettlementToken", DEPLOYER_ACCOUNT)
-    strangers = [
-        deploy(world.node, "Clearinghouse", world.registry, world.token, ZERO_ADDRESS).address,
-        deploy(world.node, "Clearinghouse", registry, world.token, clearinghouse).address,
-        deploy(world.node, "Clearinghouse", world.registry, token, clearinghouse).address,
-        clearinghouse.address,
-        ZERO_ADDRESS,
-        STRANGER,
-    ]
-    for successor in strangers:
-        with reverts(clearinghouse, "NotASuccessor", successor=successor):
-            world.by_vote(clearinghouse, "nameSuccessor", successor, CLOSES)
 
 
 # ---------------------------------------------------------------- rides in flight
