@@ -267,8 +267,9 @@ class Fate:
         return Answer(made.facts, *made.shown)
 
     def _usually(self, code: int) -> City:
-        [city] = [city for city in FOUNDERS if city.code == code]
-        return city if self.random.random() < 0.9 else self._anyone()
+        """That city; now and then another, and so where it is no member's ride but a refused one of the outsider's."""
+        cities = [city for city in FOUNDERS if city.code == code]
+        return cities[0] if cities and self.random.random() < 0.9 else self._anyone()
 
     # ------------------------------------------------------------ the rest of life
 
