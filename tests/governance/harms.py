@@ -1,0 +1,286 @@
+"""What thieves may reach, each a row of the table, and how it is looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tests.governance.acts import RULE, admission, all_steps, useful_steps, vote_for
+from tests.governance.coalitions import (
+    PUPPET,
+    START,
+    Act,
+    Coalition,
+    State,
+    Step,
+    Thieves,
+    Wait,
+    coalitions,
+    consortium,
+)
+from tests.governance.liveness import can_execute, has_its_keys, honest_win
+from tests.governance.search import Count, Node, executed_by, explore
+from tests.reference.governance import stop_calls_needed
+from tests.reference.registry import DAY, Refused
+
+WAITS = 4
+"""How often time passes on a path, at most: 7 days for puppets, 7 for a call, 2 for a treasury, and one more."""
+NOTICED_WITHIN = 5 * DAY
+
+Path = tuple[Step, ...]
+Search = Callable[[Coalition, Count], Path | None]
+"""How a coalition reaches a harm: the steps; None if it doesn't."""
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """A row: its words, how it is looked for, and the coalitions that hold all others that are looked at."""
+
+    name: str
+    words: str
+    search: Search
+    largest: Callable[[int], list[Coalition]]
+
+    def smallest(self, cities: int, count: Count) -> tuple[Coalition, Path] | None:
+        """The smallest coalition that reaches it, and how; None if no coalition does.
+
+        More keys allow more acts and forbid none: what the largest coalitions don't reach, none does.
+        """
+        largest = self.largest(cities)
+        if all(self.search(coalition, count) is None for coalition in largest):
+            return None
+        for keys in range(1, 3 * cities + 1):
+            for coalition in coalitions(cities, keys):
+                if not any(_within(coalition, top) for top in largest):
+                    continue
+                if (path := self.search(coalition, count)) is not None:
+                    return coalition, path
+        raise AssertionError(f"expected the largest coalition to be found again for {self.name!r}")
+
+
+def _within(coalition: Coalition, top: Coalition) -> bool:
+    """Whether a coalition has no key that another, in the best order, hasn't."""
+    left = sorted(top, key=len)
+    for kind in sorted(coalition, key=len, reverse=True):
+        fitting = next((place for place, other in enumerate(left) if set(kind) <= set(other)), None)
+        if fitting is None:
+            return False
+        del left[fitting]
+    return True
+
+
+# ------------------------------------------------------------ how each is looked for
+
+
+def _first(nodes: Iterator[Node], reached: Callable[[Node], Step | None]) -> Path | None:
+    """The path to the first node at which a harm is there, with the step that does it."""
+    for node in nodes:
+        if (last := reached(node)) is not None:
+            return (*node.path(), last) if last else node.path()
+    return None
+
+
+def _by_thieves(
+    reached: Callable[[Node, Thieves], Step | None], harmless: frozenset[str], *, frozen: bool = False
+) -> Search:
+    """By thieves alone, nobody else does anything."""
+
+    def search(coalition: Coalition, count: Count) -> Path | None:
+        thieves = Thieves.of(coalition)
+        start = State(consortium(coalition, frozen=frozen), {})
+        nodes = explore(
+            start,
+            thieves,
+            lambda state: useful_steps(state, thieves, harmless),
+            waits=WAITS,
+            count=count,
+        )
+        return _first(nodes, lambda node: reached(node, thieves))
+
+    return search
+
+
+def _balance(node: Node, thieves: Thieves, *, of: str | None = None) -> Step | None:
+    """Some city's money can be moved; `of`: "T", of one whose treasury key was stolen, "", of one whose wasn't."""
+    g = node.state.g
+    for code in range(1, len(thieves.coalition) + 1):
+        city = g.cities[code]
+        if thieves.hold(city.treasury) and (of is None or thieves.stole("T", code) == (of == "T")):
+            try:
+                g.copy().withdraw(city.treasury, code, now=g.now)
+            except Refused:
+                continue
+            return (Act("withdraw", city.treasury, (code,)),)
+    return None
+
+
+def _frozen_balance(node: Node, thieves: Thieves) -> Step | None:
+    return _balance(node, thieves, of="T")
+
+
+def _balance_apart(node: Node, thieves: Thieves) -> Step | None:
+    return _balance(node, thieves, of="")
+
+
+def _waiting_call(node: Node, thieves: Thieves) -> Step | None:
+    """A call that waits was executed; not a recovery, which brings nobody's address along."""
+    proposals = node.state.g.proposals
+    done = [proposals[number] for number in executed_by(node)]
+    return () if any(p.delay and not p.requester for p in done) else None
+
+
+def _punished(node: Node, thieves: Thieves) -> Step | None:
+    """A city that lost no key was suspended or expelled."""
+    done = [node.state.g.proposals[number].concerned for number in executed_by(node)]
+    return () if any(code and code < PUPPET and thieves.coalition[code - 1] == "" for code in done) else None
+
+
+def _nobody_left(node: Node, thieves: Thieves) -> Step | None:
+    return None if any(city.is_member for city in node.state.g.cities.values()) else ()
+
+
+def _has_left(node: Node, thieves: Thieves) -> Step | None:
+    return () if any(isinstance(act, Act) and act.name == "leave_consortium" for act in node.step) else None
+
+
+def wait_undone(node: Node) -> bool:
+    """Whether the last step carried out a call that lacked its two thirds at any moment of its wait."""
+    if node.before is None:
+        return False
+    before = node.before.state
+    return any(
+        before.g.now < before.complete_since[number] + before.g.proposals[number].delay
+        for number in executed_by(node)
+        if before.g.proposals.get(number) is not None and before.g.proposals[number].delay
+    )
+
+
+def _undone(coalition: Coalition, count: Count) -> Path | None:
+    """Each single vote and withdrawal, each leaving, a puppet admitted: is a call ever carried out too early?"""
+    thieves = Thieves.of(coalition)
+
+    def steps(state: State) -> Iterator[Step]:
+        yield from all_steps(state, thieves, (RULE,), keys=False)
+        if PUPPET not in state.g.cities:
+            yield from vote_for(state.g, thieves, admission(PUPPET))
+
+    nodes = explore(State(consortium(coalition), {}), thieves, steps, waits=WAITS, count=count)
+    return _first(nodes, lambda node: () if wait_undone(node) else None)
+
+
+def _blocked(coalition: Coalition, count: Count) -> Path | None:
+    """From a state that thieves reach, the honest members never get anything executed, whatever they do."""
+    thieves = Thieves.of(coalition)
+    states = (node for node in _reachable(coalition, thieves, count) if node.is_new)
+    return _first(states, lambda node: None if honest_win(node.state, thieves, can_execute, count) else ())
+
+
+def _locked(coalition: Coalition, count: Count) -> Path | None:
+    """As {_blocked}, with what some city wants: its keys. Nobody has noticed anything until then."""
+    thieves = Thieves.of(coalition)
+    states = (node for node in _reachable(coalition, thieves, count) if node.is_new)
+    return _first(states, lambda node: () if _loses(node.state, thieves, count) else None)
+
+
+def _locked_in_time(coalition: Coalition, count: Count) -> Path | None:
+    """The same, where the city and the others begin to act a few days after the thieves did."""
+    thieves = Thieves.of(coalition)
+    wait: Step = (Wait(START + NOTICED_WITHIN),)
+    nodes = explore(
+        State(consortium(coalition), {}),
+        thieves,
+        lambda state: useful_steps(state, thieves, frozenset({"rule", "suspend"})),
+        waits=0,
+        count=count,
+    )
+    states = (node for node in nodes if node.is_new)
+    return _first(states, lambda node: wait if _loses(node.state.after(wait), thieves, count) else None)
+
+
+def _loses(state: State, thieves: Thieves, count: Count) -> bool:
+    return any(
+        not honest_win(state, thieves, has_its_keys(code), count)
+        for code, kind in enumerate(thieves.coalition, 1)
+        if kind and "R" not in kind
+    )
+
+
+def _reachable(coalition: Coalition, thieves: Thieves, count: Count) -> Iterator[Node]:
+    return explore(
+        State(consortium(coalition), {}),
+        thieves,
+        lambda state: useful_steps(state, thieves, frozenset({"rule", "suspend"})),
+        waits=WAITS,
+        count=count,
+    )
+
+
+def _stopped(coalition: Coalition, count: Count) -> Path | None:
+    """All call for a stop."""
+    thieves = Thieves.of(coalition)
+    g = consortium(coalition)
+    voters = thieves.voters(g)
+    count.states += 1
+    if len(voters) < stop_calls_needed(len(coalition)):
+        return None
+    calls = tuple(Act("call_stop", g.cities[code].admin, (code,)) for code in voters)
+    after = State(g, {}).after(calls)
+    count.transitions += 1
+    return (calls,) if after.g.stopped_until > g.now else None
+
+
+# ------------------------------------------------------------ the rows
+
+
+def _all_keys(cities: int) -> list[Coalition]:
+    return [("ATR",) * cities]
+
+
+def _all_keys_but(kept: str) -> Callable[[int], list[Coalition]]:
+    """All keys of all cities but one, and of that one all but these."""
+    kind = "".join(letter for letter in "ATR" if letter not in kept)
+    return lambda cities: [("ATR",) * (cities - 1) + (kind,)]
+
+
+def _admins(cities: int) -> list[Coalition]:
+    return [("A",) * cities]
+
+
+NO_RULES = frozenset({"rule", "suspend"})
+NOTHING = frozenset[str]()
+
+HARMS = (
+    Harm("balance", "moves a city's balance", _by_thieves(_balance, NO_RULES), _all_keys),
+    Harm(
+        "apart",
+        "moves the balance of a city whose treasury key it hasn't",
+        _by_thieves(_balance_apart, NO_RULES),
+        _all_keys_but("T"),
+    ),
+    Harm("admins", "moves a balance with admin keys alone, however many", _by_thieves(_balance, NO_RULES), _admins),
+    Harm(
+        "frozen",
+        "moves a balance after the stolen treasury key was frozen",
+        _by_thieves(_frozen_balance, NO_RULES, frozen=True),
+        _all_keys,
+    ),
+    Harm(
+        "call",
+        "has a call executed that waits: rules, a successor, an expulsion",
+        _by_thieves(_waiting_call, NOTHING),
+        _all_keys,
+    ),
+    Harm("expel", "suspends or expels a city that lost no key", _by_thieves(_punished, NOTHING), _all_keys_but("ATR")),
+    Harm("undone", "has one executed without two thirds during its whole wait", _undone, _admins),
+    Harm("blocked", "stops every vote for as long as it likes", _blocked, _all_keys),
+    Harm("ended", "ends the consortium: no member is left", _by_thieves(_nobody_left, NO_RULES), _all_keys),
+    Harm(
+        "locked",
+        "locks a city out for ever, which has its recovery key and asks within 5 days",
+        _locked_in_time,
+        _all_keys_but("R"),
+    ),
+    Harm("unnoticed", "the same, where nobody asks in time", _locked, _all_keys_but("R")),
+    Harm("left", "ends a city's membership for ever", _by_thieves(_has_left, NO_RULES), _all_keys),
+    Harm("stopped", "stops settlement for 3 days in 30", _stopped, _all_keys),
+)
