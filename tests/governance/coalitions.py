@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement
 from typing import NamedTuple
 
-from tests.reference.governance import Governance, Proposal
+from tests.reference.governance import LONG_DELAY, Governance, Proposal
 from tests.reference.registry import DAY, NONE, City, Handover
 
 START = 1_000 * DAY
@@ -146,9 +146,8 @@ def complete(g: Governance, p: Proposal, moment: int) -> bool:
     """Whether two thirds of all members approve (of the others, a recovery), told apart from the model's own count."""
     members = {code for code, city in g.cities.items() if city.counts_at(moment)}
     electorate = members - {p.concerned} if p.requester else members
-    return 3 * len((p.approvals & members) - {p.concerned}) >= 2 * len(electorate) and (
-        len(electorate) > 0 or bool(p.requester)
-    )
+    alone = p.requester != NONE and p.delay == LONG_DELAY
+    return alone or 3 * len((p.approvals & members) - {p.concerned}) >= 2 * len(electorate) > 0
 
 
 # ------------------------------------------------------------ up to names
@@ -187,9 +186,7 @@ def _city(g: Governance, city: City, thieves: Thieves, proposals: list[Proposal]
         city.frozen,
         max(city.counts_from - g.now, 0),
         tuple(_change(g, change, thieves) for change in city.changes),
-        (city.recovery_named_by == city.admin, city.recovery_named_by == city.treasury)
-        if city.next_recovery
-        else (False, False),
+        (city.recovery_named_by == city.admin, city.recovery_named_at - g.now) if city.next_recovery else (False, 0),
         tuple((city.code in p.approvals, p.call.args[:1] == (city.code,)) for p in proposals),
     )
 

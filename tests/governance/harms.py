@@ -24,8 +24,8 @@ from tests.reference.governance import stop_calls_needed
 from tests.reference.registry import DAY, Refused
 
 WAITS = 4
-"""How often time passes on a path, at most: 7 days for puppets, 7 for a call, 2 for a treasury, and one more."""
-NOTICED_WITHIN = 5 * DAY
+"""How often time passes on a path, at most: for a puppet to count, for a call, for a treasury, and once more."""
+NOTICED_WITHIN = 6 * DAY
 
 Path = tuple[Step, ...]
 Search = Callable[[Coalition, Count], Path | None]
@@ -40,6 +40,8 @@ class Harm:
     words: str
     search: Search
     largest: Callable[[int], list[Coalition]]
+    perhaps_never: bool = False
+    """Whether the largest are looked at first, since there may be none that reaches it."""
 
     def smallest(self, cities: int, count: Count) -> tuple[Coalition, Path] | None:
         """The smallest coalition that reaches it, and how; None if no coalition does.
@@ -47,7 +49,7 @@ class Harm:
         More keys allow more acts and forbid none: what the largest coalitions don't reach, none does.
         """
         largest = self.largest(cities)
-        if all(self.search(coalition, count) is None for coalition in largest):
+        if self.perhaps_never and all(self.search(coalition, count) is None for coalition in largest):
             return None
         for keys in range(1, 3 * cities + 1):
             for coalition in coalitions(cities, keys):
@@ -219,9 +221,10 @@ def _stopped(coalition: Coalition, count: Count) -> Path | None:
     """All call for a stop."""
     thieves = Thieves.of(coalition)
     g = consortium(coalition)
-    voters = thieves.voters(g)
+    needed = stop_calls_needed(len(coalition))
+    voters = thieves.voters(g)[:needed]
     count.states += 1
-    if len(voters) < stop_calls_needed(len(coalition)):
+    if len(voters) < needed:
         return None
     calls = tuple(Act("call_stop", g.cities[code].admin, (code,)) for code in voters)
     after = State(g, {}).after(calls)
@@ -257,7 +260,13 @@ HARMS = (
         _by_thieves(_balance_apart, NO_RULES),
         _all_keys_but("T"),
     ),
-    Harm("admins", "moves a balance with admin keys alone, however many", _by_thieves(_balance, NO_RULES), _admins),
+    Harm(
+        "admins",
+        "moves a balance with admin keys alone, however many",
+        _by_thieves(_balance, NO_RULES),
+        _admins,
+        perhaps_never=True,
+    ),
     Harm(
         "frozen",
         "moves a balance after the stolen treasury key was frozen",
@@ -270,13 +279,19 @@ HARMS = (
         _by_thieves(_waiting_call, NOTHING),
         _all_keys,
     ),
-    Harm("expel", "suspends or expels a city that lost no key", _by_thieves(_punished, NOTHING), _all_keys_but("ATR")),
-    Harm("undone", "has one executed without two thirds during its whole wait", _undone, _admins),
+    Harm(
+        "expel",
+        "suspends or expels a city that lost no key",
+        _by_thieves(_punished, NOTHING),
+        _all_keys_but("ATR"),
+        perhaps_never=True,
+    ),
+    Harm("undone", "has one executed without two thirds during its whole wait", _undone, _admins, perhaps_never=True),
     Harm("blocked", "stops every vote for as long as it likes", _blocked, _all_keys),
     Harm("ended", "ends the consortium: no member is left", _by_thieves(_nobody_left, NO_RULES), _all_keys),
     Harm(
         "locked",
-        "locks a city out for ever, which has its recovery key and asks within 5 days",
+        "locks a city out for ever, which has its recovery key and asks within 6 days",
         _locked_in_time,
         _all_keys_but("R"),
     ),

@@ -182,10 +182,16 @@ class Governance(Registry):
     # ------------------------------------------------------------ recovery
 
     def request_recovery(self, sender: str, code: int, *, now: int) -> int:
-        """The number of the proposal that asks the others to give the city back to its recovery address."""
+        """The number of the proposal that asks the others to give the city back to its recovery address.
+
+        It takes the place of the city's request before it.
+        """
         self.advance(now)
         if sender == NONE or sender != self.city(code).recovery:
             raise Refused("NotRecoveryAddress")
+        for number, p in self.proposals.items():
+            if p.requester and p.proposer == code and not p.executed:
+                self._vary(number, withdrawn=True)
         delay = SHORT_DELAY if self.voters_at(now) - {code} else LONG_DELAY
         number = len(self.proposals) + 1
         self.proposals[number] = Proposal(Call("recover", (code, sender)), code, now, delay, code, sender)
@@ -301,12 +307,11 @@ class Governance(Registry):
         return votes >= needed
 
     def _tally(self, p: Proposal, voters: frozenset[int]) -> tuple[int, int]:
-        """Two thirds of all who count, at least one; of a recovery, of the others, and none where there were none."""
+        """Two thirds of all who count, at least one; of a recovery, of the others, but none if there were none."""
         votes = len(p.approvals & voters - {p.concerned})
-        if not p.requester:
-            return votes, max(1, two_thirds(len(voters)))
-        alone = p.delay == LONG_DELAY
-        return votes, max(0 if alone else 1, two_thirds(len(voters - {p.concerned})))
+        if p.requester and p.delay == LONG_DELAY:
+            return votes, 0
+        return votes, max(1, two_thirds(len(voters - {p.concerned} if p.requester else voters)))
 
 
 def two_thirds(count: int) -> int:

@@ -15,7 +15,7 @@ NONE = ""
 """No address."""
 SEAT_DELAY = 7 * DAY
 HANDOVER_DELAY = 2 * DAY
-RECOVERY_DELAY = 7 * DAY
+RECOVERY_DELAY = 14 * DAY
 HANDOVER_PERIOD = 14 * DAY
 SEATS = 216
 ADMISSIONS_A_YEAR = 32
@@ -58,6 +58,8 @@ class City:
     next_treasury: Handover | None = None
     next_recovery: Handover | None = None
     recovery_named_by: str = NONE
+    recovery_named_at: int = 0
+    """By whom first, and when, the recovery address that is proposed was named."""
 
     @property
     def is_member(self) -> bool:
@@ -160,7 +162,7 @@ class Registry:
 
     def accept_admin(self, sender: str, code: int, *, now: int) -> None:
         self._require_acceptable(sender, code, self.city(code).next_admin, now)
-        self._change(code, next_admin=None, admin=sender)
+        self._change(code, next_admin=None, next_recovery=None, admin=sender)
 
     def propose_treasury(self, sender: str, code: int, to: str, *, now: int) -> None:
         """The treasury hands itself on; only where there is none, the admin names one."""
@@ -177,21 +179,24 @@ class Registry:
         self._require_acceptable(sender, code, city.next_treasury, now)
         if city.frozen:
             raise Refused("TreasuryIsFrozen")
-        self._change(code, next_treasury=None, treasury=sender)
+        self._change(code, next_treasury=None, next_recovery=None, treasury=sender)
 
     def change_recovery(self, sender: str, code: int, to: str, *, now: int) -> None:
-        """One of the two keys names an address, which the other has to name, too; from then on it waits."""
+        """One of the two keys names an address, which the other has to name within 14 days; from then on it waits."""
         city = self._require_of(sender, code)
         if sender == city.treasury and city.frozen:
             raise Refused("TreasuryIsFrozen")
         self._require_other(code, to)
-        named = city.next_recovery is not None and city.next_recovery.to == to
-        if named and city.next_recovery and (city.recovery_named_by == sender or city.next_recovery.acceptable_from):
+        last = city.next_recovery
+        lapses_at = city.recovery_named_at + HANDOVER_PERIOD
+        if last is None or last.to != to or now > lapses_at + RECOVERY_DELAY:
+            self._change(code, next_recovery=Handover(to, 0), recovery_named_by=sender, recovery_named_at=now)
+        elif city.recovery_named_by == sender or last.acceptable_from:
             raise Refused("RecoveryAlreadyNamed")
-        if named and city.recovery_named_by in (city.admin, city.treasury):
-            self._change(code, next_recovery=Handover(to, now + RECOVERY_DELAY))
+        elif now > lapses_at:
+            self._change(code, next_recovery=Handover(to, 0), recovery_named_by=sender, recovery_named_at=now)
         else:
-            self._change(code, next_recovery=Handover(to, 0), recovery_named_by=sender)
+            self._change(code, next_recovery=Handover(to, now + RECOVERY_DELAY))
 
     def accept_recovery(self, sender: str, code: int, *, now: int) -> None:
         self._require_acceptable(sender, code, self.city(code).next_recovery, now)
