@@ -18,7 +18,7 @@ FORGE = $(FORGE_DIR)/forge
 SEED ?= 0x1
 
 .PHONY: help setup tools lock demo year test test-crash test-browser test-clock privacy screenshots test-gate test-office lint format compile abi chain bench clean \
-  invariants symbolic slither mutants gas-snapshot gas-snapshot-update
+  governance invariants symbolic slither mutants gas-snapshot gas-snapshot-update
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -119,6 +119,9 @@ test-gate: ## Install the gate without ape, from requirements/gate.lock, and sta
 test-office: setup ## Open the statements' workbooks with LibreOffice, and recalculate them
 	@command -v soffice >/dev/null || { echo "expected LibreOffice's soffice on the PATH, found none; make tools installs it"; exit 2; }
 	@$(BIN)/pytest -m office
+
+governance: setup ## What coalitions of stolen keys reach, for 1 to 6 cities, held to SECURITY.md (UPDATE=1: into it)
+	@$(BIN)/python -m tests.governance $(if $(UPDATE),--update)
 
 invariants: setup ## 512 runs of 100 acts over the whole system, an invariant after each (SEED=0x2a for others)
 	@mkdir -p out/invariants && rm -f out/invariants/story.jsonl

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tests.reference.governance import LONG_DELAY, Governance, Proposal
 from tests.reference.registry import DAY, NONE, City, Handover
 
-START = 1_000 * DAY
+START = 19_000 * DAY
 """When the thieves begin."""
 PUPPET = 90
 """The code of the first city that thieves have admitted."""
@@ -86,15 +86,19 @@ class Thieves:
         return sorted(code for code in g.voters_at(g.now) if self.hold(g.cities[code].admin))
 
 
-def consortium(coalition: Coalition, *, frozen: bool = False) -> Governance:
-    """As many founders as the coalition has places; where asked for, each stolen treasury key is frozen already."""
+def consortium(coalition: Coalition, *, now: int = START) -> Governance:
+    """As many founders as the coalition has places."""
     founders = {
         code: (address("A", code), address("T", code), address("R", code)) for code in range(1, len(coalition) + 1)
     }
-    g = Governance.found(founders, now=START)
+    return Governance.found(founders, now=now)
+
+
+def with_frozen_treasuries(g: Governance, coalition: Coalition) -> Governance:
+    """Each stolen treasury key is frozen already."""
     for code, kind in enumerate(coalition, 1):
-        if frozen and "T" in kind:
-            g.freeze_treasury(address("A", code), code, True, now=START)
+        if "T" in kind:
+            g.freeze_treasury(address("A", code), code, True, now=g.now)
     return g
 
 

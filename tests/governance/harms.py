@@ -17,15 +17,14 @@ from tests.governance.coalitions import (
     Wait,
     coalitions,
     consortium,
+    with_frozen_treasuries,
 )
-from tests.governance.liveness import can_execute, has_its_keys, honest_win
+from tests.governance.liveness import NOTICED_WITHIN, WAITS, can_execute, honest_win, locked_out, reachable
 from tests.governance.search import Count, Node, executed_by, explore
 from tests.reference.governance import stop_calls_needed
-from tests.reference.registry import DAY, Refused
+from tests.reference.registry import Refused
 
-WAITS = 4
-"""How often time passes on a path, at most: for a puppet to count, for a call, for a treasury, and once more."""
-NOTICED_WITHIN = 6 * DAY
+ALWAYS = 10**9
 
 Path = tuple[Step, ...]
 Search = Callable[[Coalition, Count], Path | None]
@@ -40,8 +39,8 @@ class Harm:
     words: str
     search: Search
     largest: Callable[[int], list[Coalition]]
-    perhaps_never: bool = False
-    """Whether the largest are looked at first, since there may be none that reaches it."""
+    never_up_to: int = 0
+    """Up to how many cities the largest are looked at first, since none may reach it."""
 
     def smallest(self, cities: int, count: Count) -> tuple[Coalition, Path] | None:
         """The smallest coalition that reaches it, and how; None if no coalition does.
@@ -49,7 +48,7 @@ class Harm:
         More keys allow more acts and forbid none: what the largest coalitions don't reach, none does.
         """
         largest = self.largest(cities)
-        if self.perhaps_never and all(self.search(coalition, count) is None for coalition in largest):
+        if cities <= self.never_up_to and all(self.search(coalition, count) is None for coalition in largest):
             return None
         for keys in range(1, 3 * cities + 1):
             for coalition in coalitions(cities, keys):
@@ -89,7 +88,8 @@ def _by_thieves(
 
     def search(coalition: Coalition, count: Count) -> Path | None:
         thieves = Thieves.of(coalition)
-        start = State(consortium(coalition, frozen=frozen), {})
+        g = consortium(coalition)
+        start = State(with_frozen_treasuries(g, coalition) if frozen else g, {})
         nodes = explore(
             start,
             thieves,
@@ -173,48 +173,41 @@ def _undone(coalition: Coalition, count: Count) -> Path | None:
 def _blocked(coalition: Coalition, count: Count) -> Path | None:
     """From a state that thieves reach, the honest members never get anything executed, whatever they do."""
     thieves = Thieves.of(coalition)
-    states = (node for node in _reachable(coalition, thieves, count) if node.is_new)
-    return _first(states, lambda node: None if honest_win(node.state, thieves, can_execute, count) else ())
+
+    def lost(state: State, idle: bool) -> bool:
+        return not honest_win(state, thieves, can_execute, count, idle=idle)
+
+    return _until_lost(coalition, count, lost, ())
 
 
 def _locked(coalition: Coalition, count: Count) -> Path | None:
-    """As {_blocked}, with what some city wants: its keys. Nobody has noticed anything until then."""
+    """From a state that thieves reach, a city never gets its keys again, whatever it and the others do from then on."""
     thieves = Thieves.of(coalition)
-    states = (node for node in _reachable(coalition, thieves, count) if node.is_new)
-    return _first(states, lambda node: () if _loses(node.state, thieves, count) else None)
+    return _until_lost(coalition, count, lambda state, idle: locked_out(state, thieves, count, idle=idle) != [], ())
 
 
 def _locked_in_time(coalition: Coalition, count: Count) -> Path | None:
     """The same, where the city and the others begin to act a few days after the thieves did."""
     thieves = Thieves.of(coalition)
     wait: Step = (Wait(START + NOTICED_WITHIN),)
-    nodes = explore(
-        State(consortium(coalition), {}),
-        thieves,
-        lambda state: useful_steps(state, thieves, frozenset({"rule", "suspend"})),
-        waits=0,
-        count=count,
-    )
-    states = (node for node in nodes if node.is_new)
-    return _first(states, lambda node: wait if _loses(node.state.after(wait), thieves, count) else None)
+
+    def lost(state: State, idle: bool) -> bool:
+        return locked_out(state.after(wait), thieves, count, idle=idle) != []
+
+    return _until_lost(coalition, count, lost, wait, waits=0)
 
 
-def _loses(state: State, thieves: Thieves, count: Count) -> bool:
-    return any(
-        not honest_win(state, thieves, has_its_keys(code), count)
-        for code, kind in enumerate(thieves.coalition, 1)
-        if kind and "R" not in kind
-    )
-
-
-def _reachable(coalition: Coalition, thieves: Thieves, count: Count) -> Iterator[Node]:
-    return explore(
-        State(consortium(coalition), {}),
-        thieves,
-        lambda state: useful_steps(state, thieves, frozenset({"rule", "suspend"})),
-        waits=WAITS,
-        count=count,
-    )
+def _until_lost(
+    coalition: Coalition, count: Count, lost: Callable[[State, bool], bool], last: Step, *, waits: int = WAITS
+) -> Path | None:
+    """The way to a state that is lost to honest members; if there is one, where thieves needn't do anything more."""
+    found = None
+    for node in reachable(coalition, count, waits=waits):
+        if (found is not None or lost(node.state, False)) and lost(node.state, True):
+            return (*node.path(), last) if last else node.path()
+        if found is None and lost(node.state, False):
+            found = (*node.path(), last) if last else node.path()
+    return found
 
 
 def _stopped(coalition: Coalition, count: Count) -> Path | None:
@@ -265,7 +258,7 @@ HARMS = (
         "moves a balance with admin keys alone, however many",
         _by_thieves(_balance, NO_RULES),
         _admins,
-        perhaps_never=True,
+        never_up_to=ALWAYS,
     ),
     Harm(
         "frozen",
@@ -284,9 +277,9 @@ HARMS = (
         "suspends or expels a city that lost no key",
         _by_thieves(_punished, NOTHING),
         _all_keys_but("ATR"),
-        perhaps_never=True,
+        never_up_to=ALWAYS,
     ),
-    Harm("undone", "has one executed without two thirds during its whole wait", _undone, _admins, perhaps_never=True),
+    Harm("undone", "has one executed without two thirds during its whole wait", _undone, _admins, never_up_to=ALWAYS),
     Harm("blocked", "stops every vote for as long as it likes", _blocked, _all_keys),
     Harm("ended", "ends the consortium: no member is left", _by_thieves(_nobody_left, NO_RULES), _all_keys),
     Harm(
@@ -294,8 +287,19 @@ HARMS = (
         "locks a city out for ever, which has its recovery key and asks within 6 days",
         _locked_in_time,
         _all_keys_but("R"),
+        never_up_to=1,
     ),
     Harm("unnoticed", "the same, where nobody asks in time", _locked, _all_keys_but("R")),
     Harm("left", "ends a city's membership for ever", _by_thieves(_has_left, NO_RULES), _all_keys),
     Harm("stopped", "stops settlement for 3 days in 30", _stopped, _all_keys),
 )
+
+SEEN_BY_THIEVES = {
+    "balance": _balance,
+    "apart": _balance_apart,
+    "call": _waiting_call,
+    "expel": _punished,
+    "ended": _nobody_left,
+    "left": _has_left,
+}
+"""The harms that thieves reach alone, and what they are seen by."""

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import combinations_with_replacement
 
 from tests.governance.acts import useful_steps
-from tests.governance.coalitions import Act, Key, State, Step, Thieves, Wait, canonical, honest
-from tests.governance.search import Count
+from tests.governance.coalitions import (
+    START,
+    Act,
+    Coalition,
+    Key,
+    State,
+    Step,
+    Thieves,
+    Wait,
+    canonical,
+    consortium,
+    honest,
+)
+from tests.governance.search import Count, Node, explore
 from tests.reference.governance import Call, Governance
-from tests.reference.registry import NONE, Refused
+from tests.reference.registry import DAY, NONE, Refused
 
 HARMLESS = frozenset({"rule", "suspend"})
 """Calls that change nothing of who votes."""
+WAITS = 3
+"""How often time passes on a path, at most: for an expulsion (or a puppet), for a recovery, for a treasury."""
+NOTICED_WITHIN = 6 * DAY
+"""How long it takes until a city asks for its recovery, where it is said to notice."""
 ROUNDS = 8
 """How often time passes, at most, until honest members have what they want."""
 NEWCOMER = Call("admit", (80, honest("A", 80), honest("T", 80), honest("R", 80)))
@@ -45,12 +62,26 @@ def honest_voters(g: Governance, thieves: Thieves) -> list[int]:
     return sorted(code for code in g.voters_at(g.now) if not thieves.hold(g.cities[code].admin))
 
 
-def honest_win(state: State, thieves: Thieves, goal: Goal, count: Count) -> bool:
-    """Whether honest members get there, if they do all that they can at every moment, and thieves act after them."""
-    return _win(state, thieves, goal, count, ROUNDS, {})
+def honest_win(state: State, thieves: Thieves, goal: Goal, count: Count, *, idle: bool = False) -> bool:
+    """Whether honest members get there, if they do all that they can at every moment, and thieves act after them.
+
+    Args:
+        idle: thieves do nothing any more.
+    """
+    known: dict[Key, bool] = {}
+    moves = (lambda here: iter([here])) if idle else (lambda here: in_one_moment(here, thieves, count))
+    return _win(state, thieves, goal, count, moves, ROUNDS, known)
 
 
-def _win(state: State, thieves: Thieves, goal: Goal, count: Count, rounds: int, known: dict[Key, bool]) -> bool:
+def _win(
+    state: State,
+    thieves: Thieves,
+    goal: Goal,
+    count: Count,
+    moves: Callable[[State], Iterator[State]],
+    rounds: int,
+    known: dict[Key, bool],
+) -> bool:
     state = honest_turn(state, thieves)
     count.states += 1
     if goal(state.g, thieves):
@@ -60,8 +91,8 @@ def _win(state: State, thieves: Thieves, goal: Goal, count: Count, rounds: int, 
         return known.get(key, False)
     known[key] = all(
         (moment := after.next_moment) is not None
-        and _win(after.after((Wait(moment),)), thieves, goal, count, rounds - 1, known)
-        for after in in_one_moment(state, thieves, count)
+        and _win(after.after((Wait(moment),)), thieves, goal, count, moves, rounds - 1, known)
+        for after in moves(state)
     )
     return known[key]
 
@@ -87,7 +118,7 @@ def in_one_moment(state: State, thieves: Thieves, count: Count) -> Iterator[Stat
 def honest_turn(state: State, thieves: Thieves) -> State:
     """What honest members do at once: ask for recoveries, vote for them, carry them out, take a new treasury."""
     while True:
-        for step in _honest_steps(state.g, thieves):
+        for step in honest_steps(state.g, thieves):
             try:
                 state = state.after(step)
             except Refused:
@@ -97,7 +128,8 @@ def honest_turn(state: State, thieves: Thieves) -> State:
             return state
 
 
-def _honest_steps(g: Governance, thieves: Thieves) -> Iterator[Step]:
+def honest_steps(g: Governance, thieves: Thieves) -> Iterator[Step]:
+    """What honest members may try next."""
     voters = honest_voters(g, thieves)
     asked = {p.concerned: number for number, p in g.proposals.items() if p.requester and g.is_open(number)}
     for code, city in g.cities.items():
@@ -118,3 +150,37 @@ def _honest_steps(g: Governance, thieves: Thieves) -> Iterator[Step]:
             if city.next_treasury is None:
                 yield (Act("propose_treasury", city.admin, (code, honest("T", code))),)
             yield (Act("accept_treasury", honest("T", code), (code,)),)
+
+
+def reachable(coalition: Coalition, count: Count, *, waits: int = WAITS) -> Iterator[Node]:
+    """Each state that thieves reach while nobody else acts, once."""
+    thieves = Thieves.of(coalition)
+    start = State(consortium(coalition), {})
+    nodes = explore(start, thieves, lambda state: useful_steps(state, thieves, HARMLESS), waits=waits, count=count)
+    return (node for node in nodes if node.is_new)
+
+
+def locked_out(state: State, thieves: Thieves, count: Count, *, idle: bool = False) -> list[int]:
+    """The cities that lost admin or treasury key, not their recovery key, and never get their own keys again."""
+    return [
+        code
+        for code, kind in enumerate(thieves.coalition, 1)
+        if kind and "R" not in kind and not honest_win(state, thieves, has_its_keys(code), count, idle=idle)
+    ]
+
+
+def unstoppable(cities: int, count: Count) -> list[Coalition]:
+    """The coalitions of no more than a third of the cities that keep the others from going on: there should be none.
+
+    From every state that thieves reach, the others can have something executed; and a city that lost admin and
+    treasury key comes back, if it notices in time. The largest such coalitions hold all others.
+    """
+    failed = []
+    for kinds in combinations_with_replacement(("AT", "ATR"), cities // 3):
+        coalition = (*kinds, *("",) * (cities - len(kinds)))
+        thieves = Thieves.of(coalition)
+        goes_on = all(honest_win(node.state, thieves, can_execute, count) for node in reachable(coalition, count))
+        noticed = (node.state.after((Wait(START + NOTICED_WITHIN),)) for node in reachable(coalition, count, waits=0))
+        if not goes_on or any(locked_out(state, thieves, count) for state in noticed):
+            failed.append(coalition)
+    return failed

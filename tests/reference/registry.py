@@ -219,7 +219,9 @@ class Registry:
     def withdraw(self, sender: str, code: int, *, now: int) -> None:
         """Whether somebody may move the city's money; how much there is, is the ledger's."""
         city = self.city(code)
-        if city.treasury == NONE or city.frozen or sender != city.treasury:
+        if city.frozen:
+            raise Refused("TreasuryFrozen")
+        if sender == NONE or sender != city.treasury:
             raise Refused("NotTreasury")
 
     # ------------------------------------------------------------ internals
