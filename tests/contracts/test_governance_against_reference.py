@@ -175,7 +175,7 @@ class Fate:
             Call("suspend", (code,)): 4,
             Call("reinstate", (self.random.choice(suspended or [code]),)): 4 if suspended else 1,
             Call("expel", (code,)): 2,
-            Call("recover", (code, self.model.cities[code].recovery)): 1,
+            Call("recover", (code, self.model.cities[code].recovery)): 3,
         }
         [call] = self.random.choices(list(options), list(options.values()))
         return call

@@ -41,6 +41,8 @@ class Harm:
     largest: Callable[[int], list[Coalition]]
     never_up_to: int = 0
     """Up to how many cities the largest are looked at first, since none may reach it."""
+    likely: str = "A"
+    """A key that those which reach it are likely to have: of as many keys, such coalitions are tried first."""
 
     def smallest(self, cities: int, count: Count) -> tuple[Coalition, Path] | None:
         """The smallest coalition that reaches it, and how; None if no coalition does.
@@ -51,7 +53,7 @@ class Harm:
         if cities <= self.never_up_to and all(self.search(coalition, count) is None for coalition in largest):
             return None
         for keys in range(1, 3 * cities + 1):
-            for coalition in coalitions(cities, keys):
+            for coalition in sorted(coalitions(cities, keys), key=lambda c: self.likely not in "".join(c)):
                 if not any(_within(coalition, top) for top in largest):
                     continue
                 if (path := self.search(coalition, count)) is not None:
@@ -246,12 +248,13 @@ NO_RULES = frozenset({"rule", "suspend"})
 NOTHING = frozenset[str]()
 
 HARMS = (
-    Harm("balance", "moves a city's balance", _by_thieves(_balance, NO_RULES), _all_keys),
+    Harm("balance", "moves a city's balance", _by_thieves(_balance, NO_RULES), _all_keys, likely="T"),
     Harm(
         "apart",
         "moves the balance of a city whose treasury key it hasn't",
         _by_thieves(_balance_apart, NO_RULES),
         _all_keys_but("T"),
+        likely="R",
     ),
     Harm(
         "admins",
