@@ -24,6 +24,8 @@ class CityBalance:
     """What it owes to other cities, in all."""
     arrears_due: int
     """What other cities owe to it, in all."""
+    arrears_withheld: int = 0
+    """What of the arrears that it owes is above its daily limit, and can't be paid yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,17 @@ class Balances:
         """The sum of the arrears due, fen."""
         return sum(city.arrears_due for city in self.cities)
 
+    @property
+    def total_withheld(self) -> int:
+        """The sum of what is withheld, fen."""
+        return sum(city.arrears_withheld for city in self.cities)
+
     def faults(self) -> list[str]:
         """What doesn't add up, a sentence each; empty where the books are right.
 
         What must always be true: balances add up to held(); held() <= tokens held; what cities owe is what others are
-        owed; and each position is balance + arrears due - arrears owed (protocol sections 6 and 7).
+        owed; each position is balance + arrears due - arrears owed; and no more is withheld than is owed (protocol
+        sections 6 and 7).
         """
         faults = []
         if self.total != self.held:
@@ -75,6 +83,9 @@ class Balances:
             if city.position != position:
                 parts = f"its parts make {format_yuan(position)} yuan"
                 faults.append(f"{city.name}: position is {format_yuan(city.position)}, {parts}")
+            if city.arrears_withheld > city.arrears_owed:
+                withheld, owed = format_yuan(city.arrears_withheld), format_yuan(city.arrears_owed)
+                faults.append(f"{city.name}: {withheld} yuan are withheld, of {owed} yuan of arrears")
         return faults
 
     def proof(self) -> str:
@@ -99,6 +110,7 @@ class Balances:
                     "position": city.position,
                     "arrears_owed": city.arrears_owed,
                     "arrears_due": city.arrears_due,
+                    "arrears_withheld": city.arrears_withheld,
                 }
                 for city in self.cities
             ],

@@ -4,7 +4,8 @@ Each city keeps books of its own, in double entry. Its accounts: `funds` it hold
 it, arrears `owed` by it; what it earned and spent (`fares_earned`, `fares_owed`, `refunds_given` as an operator,
 `refunds_received` as an issuer, `fees_earned`, `fees_owed` for disputes); `bank`, where deposits come from and
 withdrawals go to. A debit is above 0, a credit below. So a city's balance is the sum of its `funds`, its position that
-of `funds`, `due` and `owed`, and all of an entry's postings to one city add up to 0.
+of `funds`, `due` and `owed`, and all of an entry's postings to one city add up to 0. What is withheld, because it is
+above a city's daily limit, is a part of `owed` and `due`, and posts nothing of its own.
 
 No network and no database here: who reads the chain brings the events in the order in which they happened.
 """
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ledger.daily_limits import DailyLimits
 from ledger.errors import BooksError
 
 
@@ -165,6 +167,12 @@ class Books:
     withdrawals: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     pairs: defaultdict[tuple[int, int], PairTotals] = field(default_factory=lambda: defaultdict(PairTotals))
     """By (issuer, operator)."""
+    withheld: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+    """What of the arrears is above a daily limit, and can't be paid before it is released; by (debtor, creditor)."""
+    withheld_on: defaultdict[tuple[int, int, int], int] = field(default_factory=lambda: defaultdict(int))
+    """By (debtor, creditor, day since 1970), as far as it wasn't released; more than is still withheld, where
+    corrections were set off against it."""
+    limits: DailyLimits = field(default_factory=DailyLimits)
     _owing: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
@@ -185,6 +193,14 @@ class Books:
         """What a city is owed in arrears, in all."""
         return sum(amount for (_, owed), amount in self.arrears.items() if owed == creditor)
 
+    def withheld_of(self, debtor: int) -> int:
+        """What of a city's arrears is above its daily limit, in all."""
+        return sum(amount for (owing, _), amount in self.withheld.items() if owing == debtor)
+
+    def withheld_due(self, creditor: int) -> int:
+        """What of the arrears due to a city is above the debtors' daily limits, in all."""
+        return sum(amount for (_, owed), amount in self.withheld.items() if owed == creditor)
+
     def partners(self, city: int) -> Iterator[tuple[int, PairTotals, PairTotals]]:
         """(other city, what it owed this one, what this one owed it), by code."""
         others = {other for pair in self.pairs if city in pair for other in pair if other != city}
@@ -192,8 +208,12 @@ class Books:
             yield other, self.pairs.get((other, city), PairTotals()), self.pairs.get((city, other), PairTotals())
 
     def payable(self, debtor: int, amount: int) -> int:
-        """What of an amount a city pays from its balance at once: nothing while it has arrears (protocol section 6)."""
-        return 0 if self.arrears_of(debtor) else min(amount, self.balances.get(debtor, 0))
+        """What of an amount a city pays from its balance at once: nothing while it has arrears that aren't withheld
+        (protocol section 6)."""
+        arrears = self.arrears_of(debtor)
+        if arrears and arrears != self.withheld_of(debtor):
+            return 0
+        return min(amount, self.balances.get(debtor, 0))
 
     # ------------------------------------------------------------ postings
 
@@ -210,17 +230,36 @@ class Books:
         self.withdrawals[city] += amount
         return self.post(withdrawal(city, amount))
 
-    def settle(self, issuer: int, operator: int, rides: int, fares: int, paid: int) -> Entry:
-        """One issuer's rides of a batch: `paid` of the fares came from its balance, the rest is arrears."""
-        self._require_obligation(issuer, operator, fares, paid, None)
+    def settle(
+        self, issuer: int, operator: int, rides: int, fares: int, paid: int, *, withheld: int = 0, day: int = 0
+    ) -> Entry:
+        """One issuer's rides of a batch: `paid` of the fares came from its balance, the rest is arrears, `withheld` of
+        it because the fares of a day (UTC, since 1970) came above the issuer's limit."""
+        above = fares - self.limits.room(issuer, day, fares)
+        _require(withheld == above, f"{above} of {fares} fen above the daily limit of {issuer}, came {withheld}")
+        self._require_obligation(issuer, operator, fares, paid, None, withheld)
+        self.limits.take(issuer, day, fares)
         pair = self.pairs[issuer, operator]
         pair.rides += rides
         pair.fares += fares
+        if withheld:
+            self.withheld[issuer, operator] += withheld
+            self.withheld_on[issuer, operator, day] += withheld
         return self.post(settlement(issuer, operator, fares, paid))
+
+    def release(self, debtor: int, creditor: int, day: int, amount: int) -> None:
+        """What was withheld on a day (UTC, since 1970) can be paid as other arrears; nothing is moved by that."""
+        still = self.withheld.get((debtor, creditor), 0)
+        most = min(self.withheld_on.get((debtor, creditor, day), 0), still)
+        _require(
+            0 < amount == most, f"{most} fen of day {day} to be released of {debtor}'s to {creditor}, came {amount}"
+        )
+        self.withheld_on.pop((debtor, creditor, day))
+        self.withheld[debtor, creditor] = still - amount
 
     def pay_arrears(self, debtor: int, creditor: int, amount: int) -> Entry:
         """Arrears were paid, as far as the balance reaches."""
-        owed = self.arrears.get((debtor, creditor), 0)
+        owed = self.arrears.get((debtor, creditor), 0) - self.withheld.get((debtor, creditor), 0)
         _require(
             0 < amount <= owed, f"at most {owed} fen of arrears to be paid by {debtor} to {creditor}, came {amount}"
         )
@@ -236,13 +275,17 @@ class Books:
         _require(0 < amount <= left, f"a refund of at most {left} fen from {operator} to {issuer}, came {amount}")
         self._require_obligation(operator, issuer, amount, paid, set_off)
         pair.refunded += amount
-        return self.post(refund(issuer, operator, amount, paid, set_off))
+        entry = self.post(refund(issuer, operator, amount, paid, set_off))
+        self._cap_withheld(issuer, operator)
+        return entry
 
     def fee(self, issuer: int, operator: int, amount: int, paid: int, set_off: int = 0) -> Entry:
         """A dispute was answered: the issuer owes the fee; `set_off` of it cancelled the operator's arrears."""
         self._require_obligation(issuer, operator, amount, paid, set_off)
         self.pairs[issuer, operator].fees += amount
-        return self.post(fee(issuer, operator, amount, paid, set_off))
+        entry = self.post(fee(issuer, operator, amount, paid, set_off))
+        self._cap_withheld(operator, issuer)
+        return entry
 
     def hang(self, issuer: int, operator: int, amount: int) -> None:
         """Opens (above 0) or ends (below) what hangs on a dispute; nothing is moved by that."""
@@ -264,9 +307,17 @@ class Books:
                 self.arrears[line.city, line.other] -= line.amount
                 self._owing[line.city] -= line.amount
 
+    def _cap_withheld(self, debtor: int, creditor: int) -> None:
+        """No more is withheld than is owed: a correction is set off against what is withheld last."""
+        pair = debtor, creditor
+        if self.withheld.get(pair, 0) > self.arrears[pair]:
+            self.withheld[pair] = self.arrears[pair]
+
     # ------------------------------------------------------------ what can't be
 
-    def _require_obligation(self, debtor: int, creditor: int, amount: int, paid: int, set_off: int | None) -> None:
+    def _require_obligation(
+        self, debtor: int, creditor: int, amount: int, paid: int, set_off: int | None, withheld: int = 0
+    ) -> None:
         """`set_off` is None for fares, of which nothing is set off."""
         _require(debtor != creditor, f"two cities, came {debtor} twice")
         _require(0 <= paid <= amount, f"at most {amount} fen paid, came {paid}")
@@ -275,7 +326,7 @@ class Books:
             _require(set_off == most, f"{most} fen set off against arrears of {creditor} to {debtor}, came {set_off}")
         set_off = set_off or 0
         self._require_funds(debtor, paid - set_off)
-        rule = set_off + self.payable(debtor, amount - set_off)
+        rule = set_off + self.payable(debtor, amount - set_off - withheld)
         _require(paid == rule, f"{rule} of {amount} fen paid at once by {debtor} to {creditor}, came {paid}")
 
     def _require_funds(self, city: int, amount: int) -> None:

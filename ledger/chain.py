@@ -82,26 +82,36 @@ class Chain:
         """
         house = self._house
         with _translated(self.head.number):
-            cities = tuple(
-                CityBalance(
-                    code=code,
-                    name=short_name(self._call(self._registry, "city", code)[_NAME]),
-                    balance=self._call(house, "balanceOf", code),
-                    position=self._call(house, "position", code),
-                    arrears_owed=self._call(house, "arrearsOf", code),
-                    arrears_due=self._call(house, "arrearsDue", code),
-                )
-                for code in self._call(self._registry, "cities")
-            )
+            codes = self._call(self._registry, "cities")
+            cities = tuple(self._city_balance(code, codes) for code in codes)
             held, tokens = self._call(house, "held"), self._call(self._token, "balanceOf", self.address)
         self.require_same_block()
         logger.info("read the balances of %d cities at block %d", len(cities), self.head.number)
         return Balances(self.head.number, self.head.hash, cities, held, tokens)
 
+    def _city_balance(self, code: int, others: Sequence[int]) -> CityBalance:
+        house = self._house
+        owed = int(self._call(house, "arrearsOf", code))
+        withheld = sum(self._call(house, "withheld", code, other) for other in others) if owed else 0
+        return CityBalance(
+            code=code,
+            name=short_name(self._call(self._registry, "city", code)[_NAME]),
+            balance=self._call(house, "balanceOf", code),
+            position=self._call(house, "position", code),
+            arrears_owed=owed,
+            arrears_due=self._call(house, "arrearsDue", code),
+            arrears_withheld=withheld,
+        )
+
     def arrears(self, debtor: int, creditor: int) -> int:
         """What one city owes another in arrears, fen."""
         with _translated(self.head.number):
             return int(self._call(self._house, "arrears", debtor, creditor))
+
+    def withheld(self, debtor: int, creditor: int) -> int:
+        """What of those arrears is above the debtor's daily limit, fen."""
+        with _translated(self.head.number):
+            return int(self._call(self._house, "withheld", debtor, creditor))
 
     def disputed(self, issuer: int, operator: int) -> int:
         """What hangs on open disputes between two cities, fen."""

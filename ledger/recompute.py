@@ -63,6 +63,7 @@ class Recomputed:
             "withdrawals": books.withdrawals[code],
             "arrears_owed": books.arrears_of(code),
             "arrears_due": books.arrears_due(code),
+            "arrears_withheld": books.withheld_of(code),
             "counterparties": [
                 {
                     "code": other,

@@ -28,8 +28,12 @@ def balances_table(balances: Balances) -> Table:
         ("is owed", balances.total_due),
     ):
         table.add_column(heading, format_yuan(total), justify="right")
+    withheld = bool(balances.total_withheld)
+    if withheld:
+        table.add_column("of it withheld", format_yuan(balances.total_withheld), justify="right")
     for city in balances.cities:
-        amounts = (city.balance, city.position, city.arrears_owed, city.arrears_due)
+        amounts = [city.balance, city.position, city.arrears_owed, city.arrears_due]
+        amounts += [city.arrears_withheld] if withheld else []
         table.add_row(str(city.code), city.name, *map(format_yuan, amounts))
     return table
 
@@ -43,6 +47,7 @@ def recomputed_table(recomputed: Recomputed, code: int) -> Table:
         ("withdrawals", books.withdrawals[code]),
         ("balance", books.balances[code]),
         ("owes in arrears", books.arrears_of(code)),
+        ("of which withheld", books.withheld_of(code)),
         ("is owed", books.arrears_due(code)),
     )
     caption = ", ".join(f"{name} {format_yuan(amount)}" for name, amount in accounts)

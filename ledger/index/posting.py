@@ -15,6 +15,7 @@ from interline.batch import MAX_RIDES
 from interline.cities import CityFile
 from interline.operating_day import OperatingDay
 from ledger.books import Books, Entry
+from ledger.daily_limits import DAY
 from ledger.errors import BooksError
 from ledger.index.query import RideCase
 from ledger.index.reading import UNKNOWN, Event, Piece
@@ -115,10 +116,15 @@ class _Posting:
         self._in_piece = {batch_id: batch for (_, batch_id), batch in piece.batches.items()}
         self._settled: dict[bytes, tuple[int, int, int]] = {}
         self._set_off = 0
+        self._withheld: int | None = None
+        """What of an issuer's fares is withheld (fen), at both events that tell of it; None at others."""
         self._acts: Mapping[tuple[str, str], Callable[[Event], None]] = {
             ("Clearinghouse", "Deposited"): self._deposited,
             ("Clearinghouse", "Withdrawn"): self._withdrawn,
             ("Clearinghouse", "ArrearsPaid"): self._arrears_paid,
+            ("Clearinghouse", "DailyLimitSet"): self._daily_limit_set,
+            ("Clearinghouse", "FaresWithheld"): self._fares_withheld,
+            ("Clearinghouse", "WithheldReleased"): self._withheld_released,
             ("Clearinghouse", "PairSettled"): self._pair_settled,
             ("Clearinghouse", "BatchSettled"): self._batch_settled,
             ("Refunds", "RideRefunded"): self._ride_refunded,
@@ -129,6 +135,7 @@ class _Posting:
     def run(self) -> Columns:
         """Post all of it; gives the rides."""
         set_offs = _set_offs(self._piece.events)
+        withheld = _withheld_fares(self._piece.events)
         for number, event in enumerate(self._piece.events):
             log = event.log
             told = json.dumps(event.arguments, ensure_ascii=False, separators=(",", ":"))
@@ -138,6 +145,7 @@ class _Posting:
                 self._set_off = set_offs[number]
                 self._keep_arrears_payment(event)
             elif act is not None:
+                self._withheld = withheld.get(number)
                 try:
                     act(event)
                 except BooksError as error:
@@ -166,6 +174,27 @@ class _Posting:
         self._enter(event, self._books.pay_arrears(told["debtor"], told["creditor"], told["amount"]))
         self._keep_arrears_payment(event)
 
+    def _daily_limit_set(self, event: Event) -> None:
+        self._books.limits.set(event.arguments["city"], event.arguments["limit"])
+
+    def _fares_withheld(self, event: Event) -> None:
+        """What it says is posted with the PairSettled right after it."""
+        told, day = event.arguments, self._time(event.log.block) // DAY
+        if self._withheld is None:
+            raise BooksError("expected PairSettled of the same cities right after it, came none; ask another node")
+        if told["day"] != day:
+            raise BooksError(f"expected fares of day {day}, that of its block, came {told['day']}; ask another node")
+        self._keep_withholding(event, "withheld", told["issuer"], told["operator"], day, told["amount"])
+
+    def _withheld_released(self, event: Event) -> None:
+        told = event.arguments
+        between = told["issuer"], told["operator"]
+        self._books.release(*between, told["day"], told["amount"])
+        self._keep_withholding(event, "released", *between, told["day"], -told["amount"])
+
+    def _keep_withholding(self, event: Event, kind: str, debtor: int, creditor: int, day: int, amount: int) -> None:
+        self.rows.add("withholdings", *self._what(event), kind, debtor, creditor, day, amount)
+
     def _keep_transfer(self, event: Event, kind: str, address: str) -> None:
         told = event.arguments
         values = kind, told["city"], _bytes(address), told["amount"], _bytes(told["bankReference"])
@@ -183,7 +212,9 @@ class _Posting:
         if number is None:
             raise BooksError("expected BatchSettled of the same batch after it, came none; ask another node")
         between, totals = (told["issuer"], told["operator"]), (told["rides"], told["fares"], told["paid"])
-        self._enter(event, self._books.settle(*between, *totals), number)
+        withheld = 0 if self._withheld is None else self._withheld
+        entry = self._books.settle(*between, *totals, withheld=withheld, day=self._time(block) // DAY)
+        self._enter(event, entry, number)
         self.rows.add("pairs", number, *between, *totals, self._time(block), block, place)
 
     def _batch_settled(self, event: Event) -> None:
@@ -228,7 +259,9 @@ class _Posting:
         amount, paid, cause = told["amount"], told["paid"], told["cause"]
         if amount > case.left:
             raise BooksError(f"expected a refund of at most {case.left} fen, came {amount}")
+        withheld = self._books.withheld.get((case.issuer, case.operator), 0)
         entry = self._books.refund(case.issuer, case.operator, amount, paid, self._set_off)
+        self._keep_cap(event, case.issuer, case.operator, withheld)
         if case.hangs:
             self._books.hang(case.issuer, case.operator, -amount)
         case.refunded += amount
@@ -251,13 +284,21 @@ class _Posting:
         told, case = event.arguments, self._case(event)
         if not case.hangs or told["fee"] != case.fee:
             raise BooksError(f"expected an open dispute with a fee of {case.fee} fen, came an answer to {told['fee']}")
+        withheld = self._books.withheld.get((case.operator, case.issuer), 0)
         entry = self._books.fee(case.issuer, case.operator, told["fee"], told["paid"], self._set_off)
+        self._keep_cap(event, case.operator, case.issuer, withheld)
         self._books.hang(case.issuer, case.operator, -case.left)
         case.answered = True
         ride = case.batch, told["index"]
         self._enter(event, entry, *ride)
         values = *ride, case.issuer, case.operator, told["fee"], told["paid"]
         self.rows.add("answers", *self._what(event), *values)
+
+    def _keep_cap(self, event: Event, debtor: int, creditor: int, before: int) -> None:
+        """A correction may have been set off against what was withheld, too."""
+        less = before - self._books.withheld.get((debtor, creditor), 0)
+        if less:
+            self._keep_withholding(event, "set_off", debtor, creditor, 0, -less)
 
     def _case(self, event: Event) -> RideCase:
         """The ride that an event is about."""
@@ -306,6 +347,18 @@ def _set_offs(events: Sequence[Event]) -> dict[int, int]:
         same = parties == (one.arguments["debtor"], one.arguments["creditor"])
         if same and then.arguments["paid"] >= one.arguments["amount"]:
             found[number] = int(one.arguments["amount"])
+    return found
+
+
+def _withheld_fares(events: Sequence[Event]) -> dict[int, int]:
+    """What is withheld of an issuer's fares, by the numbers of the FaresWithheld and of the PairSettled after it."""
+    found = {}
+    for number, (one, then) in enumerate(pairwise(events)):
+        if (one.name, then.name) != ("FaresWithheld", "PairSettled"):
+            continue
+        parties = [(told["issuer"], told["operator"]) for told in (one.arguments, then.arguments)]
+        if parties[0] == parties[1] and (then.log.tx, then.log.place) == (one.log.tx, one.log.place + 1):
+            found[number] = found[number + 1] = int(one.arguments["amount"])
     return found
 
 

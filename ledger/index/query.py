@@ -12,6 +12,7 @@ import numpy.typing as npt
 from duckdb import DuckDBPyConnection
 
 from ledger.books import Account, Books, Posting
+from ledger.daily_limits import DAY
 from ledger.index.reading import KEY_EVENTS, Keys
 
 
@@ -97,12 +98,56 @@ def books(cursor: DuckDBPyConnection, block: int | None = None) -> Books:
         "SELECT city, kind, sum(amount)::BIGINT FROM transfers WHERE block <= $block GROUP BY city, kind", given
     ).fetchall():
         (books.deposits if kind == "deposit" else books.withdrawals)[city] = amount
+    _add_withheld(books, cursor, given)
     for issuer, operator, rides, fares, refunded, fees, disputed in cursor.execute(_PAIR_TOTALS, given).fetchall():
         pair = books.pairs[issuer, operator]
         pair.rides, pair.fares, pair.refunded, pair.fees, pair.disputed = rides, fares, refunded, fees, disputed
     return books
 
 
+def _add_withheld(books: Books, cursor: DuckDBPyConnection, given: Mapping[str, int]) -> None:
+    """What is withheld, and what the daily limits leave."""
+    for debtor, creditor, amount in cursor.execute(
+        "SELECT debtor, creditor, sum(amount)::BIGINT FROM withholdings WHERE block <= $block GROUP BY ALL", given
+    ).fetchall():
+        books.withheld[debtor, creditor] = amount
+    for debtor, creditor, day, amount in cursor.execute(_WITHHELD_ON, given).fetchall():
+        books.withheld_on[debtor, creditor, day] = amount
+    limits = [(place, "", json.loads(arguments)) for *place, arguments in cursor.execute(_LIMITS, given).fetchall()]
+    if not limits:
+        return
+    cities = {"cities": sorted({told["city"] for _, _, told in limits})}
+    taken = [(place, "pair", of) for *place, of in cursor.execute(_TAKEN, {**given, **cities}).fetchall()]
+    for _, kind, told in sorted([*limits, *taken], key=lambda one: one[0]):
+        if kind:
+            books.limits.take(told["issuer"], told["day"], told["fares"])
+        else:
+            books.limits.set(told["city"], told["limit"])
+
+
+_WITHHELD_ON = """
+    WITH released AS (
+        SELECT debtor, creditor, day, max((block, place)) AS at FROM withholdings
+        WHERE kind = 'released' AND block <= $block GROUP BY ALL
+    )
+    SELECT w.debtor, w.creditor, w.day, sum(w.amount)::BIGINT
+    FROM withholdings w LEFT JOIN released r
+        ON r.debtor = w.debtor AND r.creditor = w.creditor AND r.day = w.day
+    WHERE w.kind = 'withheld' AND w.block <= $block AND (r.at IS NULL OR (w.block, w.place) > r.at)
+    GROUP BY ALL
+"""
+_LIMITS = """
+    SELECT block, place, arguments FROM events
+    WHERE contract = 'Clearinghouse' AND name = 'DailyLimitSet' AND block <= $block
+"""
+# Only a city's last day with fares matters.
+_TAKEN = f"""
+    SELECT block, place, {{'issuer': issuer, 'day': settled_at // {DAY}, 'fares': fares}} FROM pairs
+    WHERE block <= $block AND issuer IN (SELECT unnest($cities))
+        AND settled_at // {DAY} = (
+            SELECT max(settled_at) // {DAY} FROM pairs last WHERE last.issuer = pairs.issuer AND last.block <= $block
+        )
+"""
 _PAIR_TOTALS = """
     WITH back AS (
         SELECT batch, index, sum(amount) AS amount FROM refunds WHERE block <= $block GROUP BY batch, index

@@ -43,6 +43,12 @@ TABLES: Final[dict[str, str]] = {
         reference BLOB NOT NULL""",
     "arrears_payments": """block BIGINT NOT NULL, place INTEGER NOT NULL, tx BLOB NOT NULL, time BIGINT NOT NULL,
         debtor USMALLINT NOT NULL, creditor USMALLINT NOT NULL, amount BIGINT NOT NULL""",
+    # what of arrears is above the debtor's daily limit, and can't be paid yet: kind is 'withheld' (amount above 0),
+    # 'released', or 'set_off' (below 0: a correction cancelled the arrears). `day` is that of the fares, UTC, since
+    # 1970; 0 of what was set off. The amounts of a pair add up to what is withheld of it
+    "withholdings": """block BIGINT NOT NULL, place INTEGER NOT NULL, tx BLOB NOT NULL, time BIGINT NOT NULL,
+        kind VARCHAR NOT NULL, debtor USMALLINT NOT NULL, creditor USMALLINT NOT NULL, day INTEGER NOT NULL,
+        amount BIGINT NOT NULL""",
     # what went back of a ride's fare; `paid` includes what was set off against arrears; cause as in IRefunds
     "refunds": """block BIGINT NOT NULL, place INTEGER NOT NULL, tx BLOB NOT NULL, time BIGINT NOT NULL,
         batch INTEGER NOT NULL, index SMALLINT NOT NULL, issuer USMALLINT NOT NULL, operator USMALLINT NOT NULL,

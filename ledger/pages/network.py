@@ -37,6 +37,8 @@ class Account:
     """Arrears that others owe it."""
     owed: int = 0
     """Arrears that it owes, not negative."""
+    withheld: int = 0
+    """What of those is above its daily limit, and can't be paid yet."""
 
     @property
     def position(self) -> int:
@@ -73,7 +75,9 @@ class Network:
         """Each member's, by its code."""
         books = self.books
         return {
-            code: Account(books.balances.get(code, 0), books.arrears_due(code), books.arrears_of(code))
+            code: Account(
+                books.balances.get(code, 0), books.arrears_due(code), books.arrears_of(code), books.withheld_of(code)
+            )
             for code in self.members
         }
 
@@ -81,6 +85,11 @@ class Network:
     def arrears(self) -> Mapping[tuple[int, int], int]:
         """What is owed now, fen, by (debtor, creditor)."""
         return {pair: amount for pair, amount in sorted(self.books.arrears.items()) if amount}
+
+    @cached_property
+    def withheld(self) -> Mapping[tuple[int, int], int]:
+        """What of the arrears is above the debtors' daily limits, fen, by (debtor, creditor)."""
+        return {pair: amount for pair, amount in self.books.withheld.items() if amount}
 
     @cached_property
     def fares(self) -> Mapping[tuple[int, int], tuple[int, int]]:
@@ -159,7 +168,7 @@ class Pages:
                         index_query.books(cursor),
                         query.days(cursor),
                         query.members(cursor),
-                        query.proposals(cursor),
+                        query.proposals(cursor, head.time),
                         query.open_disputes(cursor),
                         query.latest_batches(cursor),
                     )

@@ -125,6 +125,10 @@ class Holdings:
 
     admin: str = ""
     treasury: str = ""
+    """Empty after a recovery, until the city has another."""
+    recovery: str = ""
+    daily_limit: int = 0
+    """Fen a day (UTC) that its tickets may take from it; 0 for no limit."""
     frozen: bool = False
     keys: dict[int, tuple[int, int]] = field(default_factory=dict)
     """(valid from, valid until) of each issuer key, Unix seconds, by its id."""
@@ -141,6 +145,8 @@ class Member:
     name: str
     since: int
     """Unix seconds of its admission."""
+    counts_from: int = 0
+    """From when on its seat counts in votes, Unix seconds."""
     status: str = "active"
 
 
@@ -301,18 +307,19 @@ def members(cursor: DuckDBPyConnection) -> dict[int, Member]:
     found: dict[int, Member] = {}
     for name, arguments, time in _events(cursor, "CityRegistry"):
         if name == "CityAdmitted":
-            found[arguments["city"]] = Member(arguments["city"], short_name(arguments["name"]), time)
+            told = arguments["city"], short_name(arguments["name"]), time
+            found[arguments["city"]] = Member(*told, counts_from=arguments["countsFrom"])
         elif name in STATUS:
             found[arguments["city"]].status = STATUS[name]
     return found
 
 
 def holdings(cursor: DuckDBPyConnection) -> dict[int, Holdings]:
-    """Each city's addresses, keys and published tariffs, by its code."""
+    """Each city's addresses, keys, daily limit and published tariffs, by its code."""
     found: dict[int, Holdings] = {}
     rows = cursor.execute(
-        "SELECT name, arguments FROM events WHERE contract = 'CityRegistry' AND name IN (SELECT unnest($names)) "
-        "ORDER BY block, place",
+        "SELECT name, arguments FROM events WHERE contract IN ('CityRegistry', 'Clearinghouse') "
+        "AND name IN (SELECT unnest($names)) ORDER BY block, place",
         {"names": list(_HOLDINGS)},
     ).fetchall()
     for name, text in rows:
@@ -323,6 +330,11 @@ def holdings(cursor: DuckDBPyConnection) -> dict[int, Holdings]:
 
 def _addresses(of: Holdings, told: dict[str, Any]) -> None:
     of.admin, of.treasury = told.get("admin", of.admin), told.get("treasury", of.treasury)
+    of.recovery = told.get("recovery", of.recovery)
+
+
+def _recovered(of: Holdings, told: dict[str, Any]) -> None:
+    of.admin, of.treasury = told["admin"], ""
 
 
 def _key_added(of: Holdings, told: dict[str, Any]) -> None:
@@ -337,7 +349,9 @@ _HOLDINGS: Final[dict[str, Callable[[Holdings, dict[str, Any]], None]]] = {
     "CityAdmitted": _addresses,
     "AdminChanged": _addresses,
     "TreasuryChanged": _addresses,
-    "CityRecovered": _addresses,
+    "CityRecovered": _recovered,
+    "RecoveryChanged": _addresses,
+    "DailyLimitSet": lambda of, told: setattr(of, "daily_limit", told["limit"]),
     "IssuerKeyAdded": _key_added,
     "IssuerKeyEnded": _key_ended,
     "SubmitterAdded": lambda of, told: of.submitters.add(told["key"]),
@@ -347,10 +361,10 @@ _HOLDINGS: Final[dict[str, Callable[[Holdings, dict[str, Any]], None]]] = {
 }
 
 
-def proposals(cursor: DuckDBPyConnection) -> list[Proposal]:
-    """All votes, the newest first."""
+def proposals(cursor: DuckDBPyConnection, now: int) -> list[Proposal]:
+    """All votes as of the index's last block, whose time is given, the newest first."""
     registry = cursor.execute("SELECT value FROM meta WHERE key = 'registry'").fetchone()
-    return count_votes(_events(cursor, "CityRegistry", "Consortium"), registry[0] if registry else "")
+    return count_votes(_events(cursor, "CityRegistry", "Consortium"), registry[0] if registry else "", now)
 
 
 def _events(cursor: DuckDBPyConnection, *contracts: str) -> list[tuple[str, dict[str, Any], int]]:

@@ -108,6 +108,11 @@ _WORDS: Final[dict[str, Words]] = {
     "submitters": Words("Submitters", "提交方"),
     "admin": Words("Admin", "管理员"),
     "treasury": Words("Treasury", "资金账户"),
+    "no_treasury": Words("none yet", "尚未设定"),
+    "recovery": Words("Recovery", "恢复地址"),
+    "daily_limit": Words("Limit a day, yuan", "每日限额（元）"),
+    "no_limit": Words("none", "无"),
+    "counts_from": Words("votes from {when}", "{when} 起参与表决"),
     "tariffs": Words("Published tariffs", "已公布票价"),
     "valid_from": Words("Valid from", "生效时间"),
     "hash": Words("Hash", "哈希"),
@@ -127,6 +132,12 @@ _WORDS: Final[dict[str, Words]] = {
     "arrears": Words("Arrears", "欠款"),
     "debtor": Words("Debtor", "欠款方"),
     "creditor": Words("Creditor", "收款方"),
+    "withheld": Words("Of which withheld", "其中暂缓支付"),
+    "withheld_note": Words(
+        "Withheld: fares above the debtor's daily limit. They are owed, and can be paid once the debtor confirms them "
+        "or their time is over.",
+        "暂缓支付：超出欠款方每日限额的票款，仍属欠款，待欠款方确认或期限届满后方可支付。",
+    ),
     "no_arrears": Words("Nobody is in arrears.", "目前没有欠款。"),
     "amount": Words("Amount, yuan", "金额（元）"),
     "latest": Words("Latest batches", "最新批次"),
@@ -205,6 +216,7 @@ _WORDS: Final[dict[str, Words]] = {
     "vote_executed": Words("carried out {when}", "已于 {when} 执行"),
     "vote_waits": Words("passed; can be carried out from {when}", "已通过，{when} 起可执行"),
     "vote_enough": Words("has its votes; not carried out yet", "票数已足，尚未执行"),
+    "vote_withdrawn": Words("taken back, or asked anew", "已撤回或已重新申请"),
     "vote_lapsed": Words("lapsed {when}", "已于 {when} 失效"),
     "vote_open": Words("open until {when}", "进行中，{when} 截止"),
     "busy_title": Words("Too many statements at once", "同时生成的对账单过多"),
@@ -235,12 +247,13 @@ _ACTS: Final[dict[str, Words]] = {
     "suspend": Words("suspend {city}", "暂停{city}"),
     "reinstate": Words("reinstate {city}", "恢复{city}"),
     "expel": Words("expel {city}", "除名{city}"),
-    "recover": Words("give {city} new keys", "为{city}更换密钥"),
+    "recover": Words("give {city} back to its recovery address", "将{city}交还其恢复地址"),
     "setReserve": Words("set the reserve of {city}", "设定{city}的准备金"),
     "setParameters": Words("change the parameters", "修改参数"),
     "stopSettlement": Words("stop settlement", "停止结算"),
     "resumeSettlement": Words("resume settlement", "恢复结算"),
     "nameSuccessor": Words("name a successor", "指定继任清算合约"),
+    "cancelSuccessor": Words("call the successor off", "取消继任清算合约"),
 }
 
 

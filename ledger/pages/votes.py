@@ -1,8 +1,14 @@
-"""The cities' votes, counted as the consortium counts them: by the members that are active at the time."""
+"""The cities' votes, counted from events as the Consortium counts them.
+
+A member's seat counts from a week after it joined (founders' at once) until it leaves, while it is suspended, too.
+Which seats count is a roll; one follows another. A proposal keeps its wait as long as its approvals are two thirds of
+every roll that comes into force; else the wait is lost, whatever was told of it before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -30,6 +36,8 @@ class Standing(StrEnum):
     """It has its two thirds, and no wait that is known."""
     WAITS = "waits"
     EXECUTED = "executed"
+    WITHDRAWN = "withdrawn"
+    """A recovery that was asked for and taken back, or asked for anew."""
     LAPSED = "lapsed"
 
 
@@ -39,14 +47,22 @@ class Proposal:
 
     number: int
     proposer: int
+    """The city that proposed it, or whose recovery address asked for its recovery."""
     target: str
     data: str
     time: int
     concerned: int = 0
-    """The city that it suspends or expels, which has no vote in that; 0 for any other call."""
+    """The city that it suspends, expels or recovers, which has no vote in that; 0 for any other call."""
+    requested: bool = False
+    """Whether it is a recovery: two thirds of the others are needed, and the city itself doesn't count."""
+    alone: bool = False
+    """Of a recovery: there were no others when it was asked for, so it needs no vote."""
     votes: set[int] = field(default_factory=set)
     executable_from: int = 0
+    kept_until: int = 0
+    """Until when its two thirds were seen to be there; only while it waits."""
     executed_at: int = 0
+    withdrawn: bool = False
     tally: tuple[int, int] = (0, 1)
     """(votes that count, votes needed): when it was carried out, or now."""
 
@@ -60,6 +76,8 @@ class Proposal:
         """How it stands at a time."""
         if self.executed_at:
             return Standing.EXECUTED
+        if self.withdrawn:
+            return Standing.WITHDRAWN
         if now > self.expires_at:
             return Standing.LAPSED
         if self.tally[0] < self.tally[1]:
@@ -68,58 +86,152 @@ class Proposal:
 
     def is_open(self, now: int) -> bool:
         """Whether it can still be voted on or carried out."""
-        return self.standing(now) not in (Standing.EXECUTED, Standing.LAPSED)
+        return self.standing(now) not in (Standing.EXECUTED, Standing.WITHDRAWN, Standing.LAPSED)
+
+    def count(self, roll: frozenset[int]) -> tuple[int, int]:
+        """(votes that count, votes needed) of the cities of a roll."""
+        voters = roll - {self.concerned} if self.requested else roll
+        needed = (2 * len(voters) + 2) // 3
+        return len(self.votes & roll - {self.concerned}), needed if self.alone else max(1, needed)
+
+    def passes(self, roll: frozenset[int]) -> bool:
+        """Whether it has two thirds of a roll."""
+        votes, needed = self.count(roll)
+        return votes >= needed
 
 
-def count_votes(events: Iterable[tuple[str, dict[str, Any], int]], registry: str) -> list[Proposal]:
-    """All votes, the newest first.
+class Rolls:
+    """The cities whose seats count, from one time to the next; those of newcomers lie ahead."""
+
+    def __init__(self) -> None:
+        self._rolls: list[tuple[int, frozenset[int]]] = [(0, frozenset())]
+
+    def admit(self, city: int, counts_from: int) -> None:
+        """A city joined. All newcomers wait equally long, so the order of time is kept."""
+        since, last = self._rolls[-1]
+        roll = counts_from, last | {city}
+        if since >= counts_from:
+            self._rolls[-1] = roll
+        else:
+            self._rolls.append(roll)
+
+    def drop(self, city: int, now: int) -> None:
+        """A city left: it counts neither in the roll that holds nor in those ahead."""
+        begun = self._begun(now)
+        since, current = self._rolls[begun - 1]
+        ahead = [(start, roll - {city}) for start, roll in self._rolls[begun:]]
+        if since == now or city not in current:
+            self._rolls[begun - 1 :] = [(since, current - {city}), *ahead]
+        else:
+            self._rolls[begun:] = [(now, current - {city}), *ahead]
+
+    def at(self, now: int) -> frozenset[int]:
+        """The cities that count at a time."""
+        return self._rolls[self._begun(now) - 1][1]
+
+    def between(self, since: int, until: int) -> Iterator[frozenset[int]]:
+        """Every roll that held at a moment of these."""
+        for _, roll in self._rolls[self._begun(since) - 1 : self._begun(until)]:
+            yield roll
+
+    def _begun(self, now: int) -> int:
+        return max(bisect_right(self._rolls, now, key=lambda one: one[0]), 1)
+
+
+def count_votes(events: Iterable[tuple[str, dict[str, Any], int]], registry: str, now: int) -> list[Proposal]:
+    """All votes as of a time (Unix seconds, not before the last event), the newest first.
 
     Args:
         events: (name, arguments, Unix seconds) of the registry and the consortium together, in the chain's order.
         registry: the registry's address.
+        now: the block's time.
     """
-    found: dict[int, Proposal] = {}
-    active: set[int] = set()
+    count = _Count(registry)
     for name, told, time in events:
-        if name in STATUS:
-            (active.add if STATUS[name] == "active" else active.discard)(told["city"])
-            if STATUS[name] == "left":  # who comes back has another seat, and inherits no vote
-                for one in found.values():
-                    one.votes -= set() if one.executed_at else {told["city"]}
+        count.take(name, told, time)
+    return count.finish(now)
+
+
+class _Count:
+    """The votes as far as the events were taken in."""
+
+    def __init__(self, registry: str) -> None:
+        self._registry = registry
+        self._rolls = Rolls()
+        self._found: dict[int, Proposal] = {}
+        self._requests: dict[int, Proposal] = {}
+        """The last recovery that was asked for, by its city."""
+
+    def take(self, name: str, told: Mapping[str, Any], time: int) -> None:
+        """One more event."""
+        if name == "CityAdmitted":
+            self._rolls.admit(told["city"], told["countsFrom"])
+        elif name == "CityExited":
+            self._rolls.drop(told["city"], time)
         elif name == "Proposed":
-            concerned = _concerned(told["target"], told["data"], registry)
-            found[told["id"]] = Proposal(told["id"], told["city"], told["target"], told["data"], time, concerned)
-        elif told.get("id") in found:
-            _happened(found[told["id"]], name, told, time, active)
-    for one in found.values():
-        if not one.executed_at:
-            one.tally = _tally(one, active)
-    return sorted(found.values(), key=lambda one: -one.number)
+            self._propose(told, time)
+        elif told.get("id") in self._found:
+            self._happened(self._found[told["id"]], name, told, time)
+
+    def finish(self, now: int) -> list[Proposal]:
+        """All of them as they stand at a time, the newest first."""
+        for one in self._found.values():
+            if not one.executed_at:
+                self._keep(one, now)
+                one.tally = one.count(self._rolls.at(now))
+        return sorted(self._found.values(), key=lambda one: -one.number)
+
+    def _propose(self, told: Mapping[str, Any], time: int) -> None:
+        act, concerned = _concerned(told["target"], told["data"], self._registry)
+        one = Proposal(told["id"], told["city"], told["target"], told["data"], time, concerned, act == "recover")
+        if one.requested:
+            one.alone = not self._rolls.at(time) - {concerned}
+            before = self._requests.get(concerned)
+            if before is not None and not before.executed_at:
+                before.withdrawn = True
+            self._requests[concerned] = one
+        self._found[one.number] = one
+
+    def _happened(self, to: Proposal, name: str, told: Mapping[str, Any], time: int) -> None:
+        if name == "Approved":
+            self._keep(to, time)
+            to.votes.add(told["city"])
+        elif name == "ApprovalWithdrawn":
+            self._keep(to, time)
+            to.votes.discard(told["city"])
+            if not to.passes(self._rolls.at(time)):
+                to.executable_from = 0
+        elif name == "Passed":
+            to.executable_from, to.kept_until = told["executableFrom"], time
+        elif name == "RequestWithdrawn":
+            to.withdrawn = True
+        elif name == "Executed":
+            to.executed_at, to.tally = time, to.count(self._rolls.at(time))
+
+    def _keep(self, of: Proposal, now: int) -> None:
+        """End a wait whose two thirds fell away since they were last seen, if only for a time."""
+        if not of.executable_from:
+            return
+        if all(of.passes(roll) for roll in self._rolls.between(of.kept_until, now)):
+            of.kept_until = now
+        else:
+            of.executable_from = 0
 
 
-def _happened(to: Proposal, name: str, told: dict[str, Any], time: int, active: set[int]) -> None:
-    if name == "Approved":
-        to.votes.add(told["city"])
-    elif name == "ApprovalWithdrawn":
-        to.votes.discard(told["city"])
-        votes, needed = _tally(to, active)
-        if votes < needed:  # its wait begins anew when it has its two thirds again
-            to.executable_from = 0
-    elif name == "Passed":
-        to.executable_from = told["executableFrom"]
-    elif name == "Executed":
-        to.executed_at, to.tally = time, _tally(to, active)
+def _concerned(target: str, data: str, registry: str) -> tuple[str, int]:
+    """The act against, or for, one city, and that city; an empty text and 0 for any other call."""
+    if target.lower() != registry.lower() or len(data) < 74:
+        return "", 0
+    act = _OF_ONE.get(data[:10].lower(), "")
+    return act, int(data[10:74], 16) & 0xFFFF if act else 0
 
 
-def _tally(of: Proposal, active: set[int]) -> tuple[int, int]:
-    voters = active - {of.concerned}
-    return len(of.votes & voters), max(1, (2 * len(voters) + 2) // 3)
+def _selector(signature: str) -> str:
+    return Web3.to_hex(Web3.keccak(text=signature)[:4])
 
 
-def _concerned(target: str, data: str, registry: str) -> int:
-    if target.lower() != registry.lower() or len(data) < 74 or not data.startswith(_AGAINST_ONE):
-        return 0
-    return int(data[10:74], 16) & 0xFFFF
-
-
-_AGAINST_ONE: Final = tuple(Web3.to_hex(Web3.keccak(text=f"{act}(uint16)")[:4]) for act in ("suspend", "expel"))
+_OF_ONE: Final = {
+    _selector("suspend(uint16)"): "suspend",
+    _selector("expel(uint16)"): "expel",
+    _selector("recover(uint16,address)"): "recover",
+}

@@ -30,6 +30,9 @@ class Pairs(Protocol):
     def arrears(self, debtor: int, creditor: int) -> int:
         """Arrears, fen."""
 
+    def withheld(self, debtor: int, creditor: int) -> int:
+        """What of them is above the debtor's daily limit, fen."""
+
     def disputed(self, issuer: int, operator: int) -> int:
         """What hangs on open disputes, fen."""
 
@@ -55,7 +58,11 @@ def strangers(books: Books, balances: Balances) -> list[int]:
 
 
 def differences(books: Books, balances: Balances, pairs: Pairs) -> Iterator[Difference]:
-    """Every account that differs by a fen: each city's, each pair's, and the sum."""
+    """Every account that differs by a fen: each city's, each pair's, and the sum.
+
+    What is withheld is asked for where the books have arrears: without any, the contract withholds nothing, and each
+    city's sum is compared in any case.
+    """
     if books.held != balances.held:
         yield Difference("held()", books.held, balances.held)
     for city in balances.cities:
@@ -63,6 +70,7 @@ def differences(books: Books, balances: Balances, pairs: Pairs) -> Iterator[Diff
             ("balance", books.balances[city.code], city.balance),
             ("arrears owed", books.arrears_of(city.code), city.arrears_owed),
             ("arrears due", books.arrears_due(city.code), city.arrears_due),
+            ("arrears withheld", books.withheld_of(city.code), city.arrears_withheld),
         ):
             if expected != came:
                 yield Difference(f"{city.name}: {what}", expected, came)
@@ -70,6 +78,10 @@ def differences(books: Books, balances: Balances, pairs: Pairs) -> Iterator[Diff
         owed, came = books.arrears.get((debtor, creditor), 0), pairs.arrears(debtor, creditor)
         if owed != came:
             yield Difference(f"arrears of {debtor} to {creditor}", owed, came)
+        withheld = books.withheld.get((debtor, creditor), 0)
+        came = pairs.withheld(debtor, creditor) if owed or withheld else 0
+        if withheld != came:
+            yield Difference(f"withheld of {debtor}'s arrears to {creditor}", withheld, came)
     for issuer, operator in sorted(books.pairs):
         hangs, came = books.pairs[issuer, operator].disputed, pairs.disputed(issuer, operator)
         if hangs != came:
@@ -98,7 +110,8 @@ def check_contracts(books: Books, balances: Balances, pairs: Pairs) -> Result:
         for one in differences(books, balances, pairs)
     ]
     compared = (
-        f"{len(balances.cities)} cities' balances and arrears and {len(books.pairs)} pairs, made from all rides and "
-        f"events, with the contracts at block {balances.block_number}, which hold {format_yuan(balances.held)} yuan"
+        f"{len(balances.cities)} cities' balances and arrears (and what of them is withheld) and {len(books.pairs)} "
+        f"pairs, made from all rides and events, with the contracts at block {balances.block_number}, which hold "
+        f"{format_yuan(balances.held)} yuan"
     )
     return result_of(CHECK, compared, found)

@@ -77,12 +77,13 @@ def check_issued(cursor: DuckDBPyConnection, path: Path, domain: Domain, head: H
         register = _Register(db, path, domain, only)
         revoked = query.revocations(cursor, register.city, head.number)
         back = query.given_back(cursor, register.city, head.number)
-        grace = (query.parameters(cursor, head.number, head.time) or {}).get("grace", 0)
+        parameters = query.parameters(cursor, head.number)
         feed = feed_of(db, domain.clearinghouse, head.number, query.refunds(cursor, register.city, head.number))
         findings, rides = Findings(CHECK), 0
         for batch in query.batches_with(cursor, head.number, register.city):
             for index, operator, key_id, ride in _rides(batch, register.city):
                 rides += 1
+                grace = parameters.at(ride.exited_at).get("grace", 0)
                 known = register.about(operator, ride, key_id, revoked.get((operator, ride.serial)), grace)
                 name = f"0x{batch.batch_id.hex()}"
                 for flag in check_ride(ride, known):

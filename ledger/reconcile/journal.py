@@ -28,7 +28,7 @@ from ledger.errors import RecordFileError
 from ledger.head import Head
 from ledger.reconcile import query
 from ledger.reconcile.findings import Finding, Findings, Result, ride_name
-from ledger.reconcile.query import KeptBatch, Stop
+from ledger.reconcile.query import KeptBatch, Parameters, Stop
 from ledger.reconcile.sqlite_file import named, opened
 
 CHECK: Final = "journal"
@@ -137,12 +137,12 @@ class _Comparison:
 
     def _unsent(self, journal: _Journal) -> int:
         """Those that are late, or will be soon, are findings; how many didn't settle yet in all."""
-        times = query.parameters(self._cursor, self._head.number, self._head.time)
+        parameters = query.parameters(self._cursor, self._head.number)
         stop, count = query.last_stop(self._cursor, self._head.number), 0
         for one in self._not_on_chain(journal.rides_that("ready", "batched")):
             count += 1
-            if times is not None:
-                self._findings.add(_late(journal, one, times["submissionWindow"], stop, self._head.time))
+            if parameters.sets:
+                self._findings.add(_late(journal, one, parameters, stop, self._head.time))
         return count
 
 
@@ -317,7 +317,7 @@ def _not_settled(journal: _Journal, ride: _Kept) -> Finding:
     return Finding(CHECK, where, "a ride that didn't settle, as on chain", came, *_NOT_SETTLED, name, ride.position)
 
 
-def _late(journal: _Journal, kept: _Kept, window: int, stop: Stop | None, now: int) -> Iterator[Finding]:
+def _late(journal: _Journal, kept: _Kept, parameters: Parameters, stop: Stop | None, now: int) -> Iterator[Finding]:
     """A ride that waits, and whose deadline is near or over: protocol section 6, TooLate, and what a stop adds."""
     where, name = _place(journal, kept)
     try:
@@ -325,7 +325,7 @@ def _late(journal: _Journal, kept: _Kept, window: int, stop: Stop | None, now: i
     except MalformedError as error:
         yield Finding(CHECK, where, "a ride", f"{error}", *_CHANGED, name, kept.position)
         return
-    deadline = exited_at + window
+    deadline = exited_at + parameters.at(exited_at)["submissionWindow"]
     if stop is not None and deadline >= stop.began:
         deadline = max(deadline, stop.until + stop.length)
     if now <= deadline - _SOON:

@@ -297,20 +297,33 @@ def _clearinghouse_events(cursor: DuckDBPyConnection, block: int, *names: str) -
     return [(name, json.loads(arguments), time) for name, arguments, time in rows]
 
 
-def parameters(cursor: DuckDBPyConnection, block: int, now: int) -> dict[str, int] | None:
-    """Those in force at `now` (Unix seconds), as the events up to a block have it; None if none were set.
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """All sets of the Clearinghouse's parameters that hold or held, by when the rides that they judge began to end."""
+
+    sets: tuple[tuple[int, Mapping[str, int]], ...]
+    """(from, parameters), ascending; the first set judges all older rides, too. None if the events tell of none."""
+
+    def at(self, exited_at: int) -> Mapping[str, int]:
+        """Those of a ride that ended then (Unix seconds), as parametersAt() of the contract; empty if none were set."""
+        found: Mapping[str, int] = self.sets[0][1] if self.sets else {}
+        for since, parameters in self.sets:
+            if since <= exited_at:
+                found = parameters
+        return found
+
+
+def parameters(cursor: DuckDBPyConnection, block: int) -> Parameters:
+    """Those that hold, held, or are to hold, as the events up to a block have it.
 
     Parameters that are set replace those that were to hold later and didn't hold yet.
     """
-    held: dict[str, int] | None = None
-    coming: tuple[int, dict[str, int]] | None = None
+    sets: list[tuple[int, Mapping[str, int]]] = []
     for _, told, time in _clearinghouse_events(cursor, block, "ParametersSet"):
-        if coming is not None and coming[0] <= time:
-            held = coming[1]
-        coming = told["validFrom"], told["parameters"]
-        if told["validFrom"] <= time:
-            held, coming = told["parameters"], None
-    return coming[1] if coming is not None and coming[0] <= now else held
+        if sets and sets[-1][0] > time:
+            sets.pop()
+        sets.append((told["validFrom"], told["parameters"]))
+    return Parameters(tuple(sets))
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,8 +238,16 @@ def _accounts(cursor: DuckDBPyConnection, scope: query.Scope) -> tuple[tuple[Acc
         sums[account] = [a + b for a, b in zip(sums[account], signed, strict=True)]
         if account != "funds":
             arrears[account, other] = (signed[0], signed[1])
+    withheld = {bool(owed): [int(value) for value in values] for owed, *values in query.withheld(cursor, scope)}
     opening, closing, at_block = (
-        Account(balance=sums["funds"][n], due=sums["due"][n], owed=sums["owed"][n]) for n in range(3)
+        Account(
+            balance=sums["funds"][n],
+            due=sums["due"][n],
+            owed=sums["owed"][n],
+            due_withheld=withheld.get(False, [0, 0, 0])[n],
+            owed_withheld=withheld.get(True, [0, 0, 0])[n],
+        )
+        for n in range(3)
     )
     return (opening, closing, at_block), arrears
 

@@ -75,6 +75,10 @@ class Account:
     """Arrears that it owed others, not negative."""
     unsettled: int = 0
     """What its operating day has brought and its block hadn't yet, net: the bridge's sum."""
+    due_withheld: int = 0
+    """What of `due` is above the debtors' daily limits, and can't be paid yet."""
+    owed_withheld: int = 0
+    """What of `owed` is above its own daily limit."""
 
     @property
     def position(self) -> int:

@@ -160,6 +160,20 @@ def accounts(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
     ).fetchall()
 
 
+def withheld(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
+    """(1 where the city owes it, sum before the period, sum by its end, sum at the block) of what is withheld."""
+    return cursor.execute(
+        """
+        SELECT debtor = $city, coalesce(sum(amount) FILTER (time < $begins), 0),
+            coalesce(sum(amount) FILTER (time < $ends), 0), sum(amount)
+        FROM withholdings
+        WHERE $city IN (debtor, creditor) AND block <= $block
+        GROUP BY 1 ORDER BY 1
+        """,
+        scope.common() | scope.instants(),
+    ).fetchall()
+
+
 # ---------------------------------------------------------------- rides
 
 # The rides of the statement: `day` by its basis, `taken` is 1 where the city's own rider was carried by the other.

@@ -3,8 +3,9 @@
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from interline.money import format_yuan
 from interline.safe_text import moment_of, moment_text
-from ledger.statement.model import Basis, Kind, Statement, Timing
+from ledger.statement.model import Account, Basis, Kind, Statement, Timing
 
 
 class Words(NamedTuple):
@@ -73,6 +74,7 @@ def remarks(statement: Statement) -> list[Words]:
             )
         ]
     said = [] if statement.is_over else [NOT_OVER]
+    said += _withheld(statement.closing)
     if statement.basis is Basis.ACCRUAL and statement.may_grow:
         if statement.rides_until is None:
             said.append(Words("Rides of the period may still settle.", "本期行程仍可能继续结算。"))
@@ -83,6 +85,27 @@ def remarks(statement: Statement) -> list[Words]:
                     f"Rides of the period may still settle until {until}.", f"本期行程在 {until} 之前仍可能继续结算。"
                 )
             )
+    return said
+
+
+def _withheld(closing: Account) -> list[Words]:
+    """What of the arrears at the end can't be paid yet."""
+    owed, due = format_yuan(closing.owed_withheld), format_yuan(closing.due_withheld)
+    said = []
+    if closing.owed_withheld:
+        said.append(
+            Words(
+                f"Of the arrears owed at the end, {owed} yuan are withheld: fares above this city's daily limit.",
+                f"期末应付欠款中有 {owed} 元暂缓支付（超出本市每日限额的票款）。",
+            )
+        )
+    if closing.due_withheld:
+        said.append(
+            Words(
+                f"Of the arrears due at the end, {due} yuan are withheld: fares above the debtors' daily limits.",
+                f"期末应收欠款中有 {due} 元暂缓支付（超出欠款方每日限额的票款）。",
+            )
+        )
     return said
 
 

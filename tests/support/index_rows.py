@@ -27,6 +27,7 @@ from interline.operating_day import OperatingDay
 from interline.ride import Ride
 from interline.signatures import address_of, sign_compact, to_checksum
 from ledger.books import Books
+from ledger.daily_limits import DAY
 from ledger.head import Head
 from ledger.index.store import Index
 from ledger.index.writing import Rows, keep_blocks
@@ -90,8 +91,9 @@ class IndexRows:
         """A city becomes a member, with issuer key 1 and a submitter; gives its code."""
         self._begin(at)
         key = to_checksum(address_of(issuer_key(code)))
-        admin, treasury = (to_checksum(keccak256(b"%s %d" % (role, code))[:20]) for role in (b"admin", b"treasury"))
-        self.event("CityRegistry", "CityAdmitted", city=code, name=name, admin=admin, treasury=treasury)
+        roles = ("admin", "treasury", "recovery")
+        addresses = {role: to_checksum(keccak256(b"%s %d" % (role.encode(), code))[:20]) for role in roles}
+        self.event("CityRegistry", "CityAdmitted", city=code, name=name, **addresses, countsFrom=self.now)
         self.event(
             "CityRegistry", "IssuerKeyAdded", city=code, keyId=1, key=key, validFrom=self.now, validUntil=2**40 - 1
         )
@@ -119,9 +121,25 @@ class IndexRows:
     def pay_arrears(self, debtor: int, creditor: int, at: int | None = None) -> int:
         """Arrears are paid as far as the balance reaches; gives the block's number."""
         self._begin(at)
-        amount = min(self.books.arrears[debtor, creditor], self.books.balances[debtor])
+        owed = self.books.arrears[debtor, creditor] - self.books.withheld[debtor, creditor]
+        amount = min(owed, self.books.balances[debtor])
         place = self._arrears_paid(debtor, creditor, amount)
         self._rows.add_entry(self.books.pay_arrears(debtor, creditor, amount), **self._at(place))
+        return self._end()
+
+    def limit(self, city: int, most: int, at: int | None = None) -> int:
+        """A city's treasury sets its daily limit (fen; 0 for none); gives the block's number."""
+        self.books.limits.set(city, most)
+        return self.told("Clearinghouse", "DailyLimitSet", at=at, city=city, limit=most)
+
+    def release(self, debtor: int, creditor: int, day: int, at: int | None = None) -> int:
+        """What was withheld on a day (since 1970) can be paid from now on; gives the block's number."""
+        self._begin(at)
+        amount = min(self.books.withheld_on[debtor, creditor, day], self.books.withheld[debtor, creditor])
+        self.books.release(debtor, creditor, day, amount)
+        told = {"issuer": debtor, "operator": creditor, "day": day, "amount": amount}
+        place = self.event("Clearinghouse", "WithheldReleased", **told)
+        self._rows.add("withholdings", *self._where(place), "released", debtor, creditor, day, -amount)
         return self._end()
 
     # ------------------------------------------------------------ rides
@@ -183,7 +201,9 @@ class IndexRows:
         told = {"amount": amount, "paid": paid, "cause": cause}
         place = self._about(batch, index, "RideRefunded", issuer, operator, **told)
         self._rows.add("refunds", *self._where(place), batch.number, index, issuer, operator, amount, paid, cause)
+        withheld = self.books.withheld[issuer, operator]
         entry = self.books.refund(issuer, operator, amount, paid, set_off)
+        self._cap(place, issuer, operator, withheld)
         self._rows.add_entry(entry, **self._at(place), batch=batch.number, index=index)
         return self._end()
 
@@ -203,7 +223,9 @@ class IndexRows:
         paid, set_off = self._obligation(issuer, operator, fee)
         place = self._about(batch, index, "RideUpheld", issuer, operator, fee=fee, paid=paid)
         self._rows.add("answers", *self._where(place), batch.number, index, issuer, operator, fee, paid)
+        withheld = self.books.withheld[operator, issuer]
         entry = self.books.fee(issuer, operator, fee, paid, set_off)
+        self._cap(place, operator, issuer, withheld)
         self._rows.add_entry(entry, **self._at(place), batch=batch.number, index=index)
         return self._end()
 
@@ -271,15 +293,26 @@ class IndexRows:
         return set_off + self.books.payable(debtor, amount - set_off), set_off
 
     def _pair(self, batch: Batch, issuer: int, fares: Sequence[int]) -> None:
-        operator, total = batch.operator, sum(fares)
-        paid = self.books.payable(issuer, total)
+        operator, total, day = batch.operator, sum(fares), self.now // DAY
+        within = self.books.limits.room(issuer, day, total)
+        if within < total:
+            told = {"issuer": issuer, "operator": operator, "day": day, "amount": total - within}
+            place = self.event("Clearinghouse", "FaresWithheld", **told)
+            self._rows.add("withholdings", *self._where(place), "withheld", issuer, operator, day, total - within)
+        paid = self.books.payable(issuer, within)
         told = {"rides": len(fares), "fares": total, "paid": paid}
         place = self.event(
             "Clearinghouse", "PairSettled", batchId=_hex(batch.id), issuer=issuer, operator=operator, **told
         )
         self._rows.add("pairs", self._batches, issuer, operator, len(fares), total, paid, self.now, self.block, place)
-        entry = self.books.settle(issuer, operator, len(fares), total, paid)
+        entry = self.books.settle(issuer, operator, len(fares), total, paid, withheld=total - within, day=day)
         self._rows.add_entry(entry, **self._at(place), batch=self._batches)
+
+    def _cap(self, place: int, debtor: int, creditor: int, before: int) -> None:
+        """What a correction cancelled of what was withheld."""
+        less = before - self.books.withheld[debtor, creditor]
+        if less:
+            self._rows.add("withholdings", *self._where(place), "set_off", debtor, creditor, 0, -less)
 
     def _ride(self, operator: int, issuer: int, fare: int, exited_at: int | None = None) -> tuple[int, int, Ride]:
         serial = self._serials.get((issuer, operator), 0)

@@ -41,7 +41,15 @@ def moment(text: str) -> int:
 def city_file(code: int, name: str, operating_day: OperatingDay = DEFAULT_OPERATING_DAY, **more: Any) -> CityFile:
     """A city file of which only what accounts need is true."""
     nothing: dict[str, Any] = {"path": Path(f"{name.lower()}.yaml"), "tariff": Path(name), "founder": True}
-    nothing |= {"joined": "2019", "admin": "", "treasury": "", "issuer_keys": (), "submitters": (), "deposit": 0}
+    nothing |= {
+        "joined": "2019",
+        "admin": "",
+        "treasury": "",
+        "recovery": "",
+        "issuer_keys": (),
+        "submitters": (),
+        "deposit": 0,
+    }
     return CityFile(code=code, name=name, operating_day=operating_day, **({"name_zh": None} | nothing | more))
 
 
@@ -128,7 +136,8 @@ class Story:
     def admit(self, code: int, at: str | int) -> None:
         """A city joins."""
         tx = self._begin(at)
-        told = {"city": code, "name": self.cities[code], "admin": "0x" + "ad" * 20, "treasury": "0x" + "ee" * 20}
+        addresses = {"admin": "0x" + "ad" * 20, "treasury": "0x" + "ee" * 20, "recovery": "0x" + "7e" * 20}
+        told = {"city": code, "name": self.cities[code], **addresses, "countsFrom": _second(at)}
         row = (self.block, next(self._place), tx, "CityRegistry", "CityAdmitted", json.dumps(told))
         self.tables["events"].append(row)
 

@@ -61,6 +61,15 @@ def test_a_position_that_is_not_made_of_its_parts_is_a_fault(books: Balances, xu
     ]
 
 
+def test_more_that_is_withheld_than_is_owed_is_a_fault(books: Balances, xuzhou: CityBalance) -> None:
+    whole = replace(xuzhou, arrears_withheld=12_345)
+    assert replace(books, cities=(books.cities[0], whole)).faults() == []
+    above = replace(xuzhou, arrears_withheld=12_346)
+    assert replace(books, cities=(books.cities[0], above)).faults() == [
+        "Xuzhou: 123.46 yuan are withheld, of 123.45 yuan of arrears"
+    ]
+
+
 def test_the_proof_says_what_does_not_add_up(books: Balances) -> None:
     assert replace(books, held=1).proof().startswith("DOES NOT ADD UP: balances add up to 7,000.00, held() says 0.01")
 
@@ -78,6 +87,7 @@ def test_the_document_has_just_the_agreed_keys_in_fen(books: Balances) -> None:
                 "position": 712_345,
                 "arrears_owed": 0,
                 "arrears_due": 12_345,
+                "arrears_withheld": 0,
             },
             {
                 "code": 3203,
@@ -86,6 +96,7 @@ def test_the_document_has_just_the_agreed_keys_in_fen(books: Balances) -> None:
                 "position": -12_345,
                 "arrears_owed": 12_345,
                 "arrears_due": 0,
+                "arrears_withheld": 0,
             },
         ],
         "held": 700_000,
@@ -99,6 +110,15 @@ def test_the_table_shows_every_city_the_totals_and_the_proof(books: Balances) ->
     text = out.getvalue()
     for shown in ("Shanghai", "7,123.45", "Xuzhou", "-123.45", "2 cities", "7,000.00", "adds up"):
         assert shown in text
+    assert "withheld" not in text
+
+
+def test_the_table_shows_what_is_withheld_where_anything_is(books: Balances, xuzhou: CityBalance) -> None:
+    out = StringIO()
+    withheld = replace(books, cities=(books.cities[0], replace(xuzhou, arrears_withheld=2_345)))
+    Console(width=120, file=out).print(balances_table(withheld))
+    assert "of it withheld" in out.getvalue()
+    assert out.getvalue().count("23.45") >= 2
 
 
 def test_an_address_without_a_contract_is_no_clearinghouse() -> None:

@@ -22,9 +22,13 @@ class Contracts:
 
     owed: dict[tuple[int, int], int] = field(default_factory=dict)
     hangs: dict[tuple[int, int], int] = field(default_factory=dict)
+    above: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def arrears(self, debtor: int, creditor: int) -> int:
         return self.owed.get((debtor, creditor), 0)
+
+    def withheld(self, debtor: int, creditor: int) -> int:
+        return self.above.get((debtor, creditor), 0)
 
     def disputed(self, issuer: int, operator: int) -> int:
         return self.hangs.get((issuer, operator), 0)
@@ -75,11 +79,19 @@ def test_a_fen_in_a_balance_is_found_with_its_city_and_in_the_sums(index: Index)
     [
         (replace(CONTRACTS, owed={(SHANGHAI, HANGZHOU): 499}), "arrears of 3100 to 3301"),
         (replace(CONTRACTS, hangs={}), "disputed between 3100 and 3301"),
+        (replace(CONTRACTS, above={(SHANGHAI, HANGZHOU): 1}), "withheld of 3100's arrears to 3301"),
     ],
 )
 def test_what_stands_between_two_cities_is_compared(index: Index, contracts: Contracts, where: str) -> None:
     [found] = check_contracts(query.books(index.cursor()), BALANCES, contracts).findings
     assert found.where == where
+
+
+def test_a_citys_sum_of_what_is_withheld_is_compared(index: Index) -> None:
+    shanghai, hangzhou = BALANCES.cities
+    wrong = replace(BALANCES, cities=(replace(shanghai, arrears_withheld=1), hangzhou))
+    [found] = check_contracts(query.books(index.cursor()), wrong, CONTRACTS).findings
+    assert found.where == "Shanghai: arrears withheld"
 
 
 def test_a_city_that_never_was_a_member_is_named(index: Index) -> None:
