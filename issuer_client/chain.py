@@ -6,7 +6,8 @@ rides, refunds and disputes, never by those of tickets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -46,8 +47,10 @@ from interline.settlements import (
     read_settlements,
 )
 from interline.signatures import address_of, to_checksum
-from issuer_client.chain_types import Block, Call, DisputeTerms, House, Revocation
+from issuer_client.chain_types import Block, Call, House, Revocation, Terms
 from issuer_client.errors import ChainError, ChainRefusalError, ChainUnavailableError
+
+log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT: Final = 20.0
 LOG_CHUNK: Final = 10_000
@@ -125,8 +128,10 @@ class Chain:
     def line(self) -> tuple[House, ...]:
         """This Clearinghouse, all that it took over from, and all that took over from it, the oldest first.
 
+        A successor that was named and can't be used ends the line, with a warning: rides go on settling here.
+
         Raises:
-            ChainError: one of them names another as its neighbour, which doesn't name it.
+            ChainError: it says that it takes over from another, which doesn't name it.
         """
         line = [self.clearinghouse]
         while (before := self._neighbour(line[0], "predecessor")) is not None:
@@ -134,9 +139,17 @@ class Chain:
             line.insert(0, before)
             _check_line(line)
         while (after := self._neighbour(line[-1], "successor")) is not None:
-            self._check_neighbours(line[-1], after)
+            problem = self._problem(line, after)
+            if problem is not None:
+                log.warning(
+                    "%s names %s as its successor, which can't be used: %s; ask the consortium to call it off or to "
+                    "name another",
+                    to_checksum(line[-1]),
+                    to_checksum(after),
+                    problem,
+                )
+                break
             line.append(after)
-            _check_line(line)
         return tuple(map(self.house, line))
 
     def first_block(self) -> int:
@@ -154,7 +167,6 @@ class Chain:
                 address=address,
                 refunds=self._neighbour(address, "refunds"),
                 deployed_at=int(self._house(address, "deployedAt")),
-                grace=int(self._house(address, "grace")),
             )
 
     # ------------------------------------------------------------ rides
@@ -225,14 +237,11 @@ class Chain:
         issuer, operator, fare, refunded, fee, answer_until, stage = found
         return Case(issuer, operator, fare, refunded, fee, answer_until, Stage(stage))
 
-    def terms(self, house: bytes) -> DisputeTerms:
-        """What holds for disputes at a Clearinghouse now."""
+    def terms(self, house: bytes, exited_at: int) -> Terms:
+        """What holds at a Clearinghouse for a ride that ended then (Unix seconds)."""
         with self._translated():
-            return DisputeTerms(
-                answer_time=int(self._house(house, "answerTime")),
-                fee=int(self._house(house, "disputeFee")),
-                disputable_from=int(self._house(house, "disputableFrom")),
-            )
+            _, grace, _, dispute_time, answer_time, fee = self._house(house, "parametersAt", exited_at)
+        return Terms(int(grace), int(dispute_time), int(answer_time), int(fee))
 
     def settled_at(self, house: bytes, batch_id: bytes) -> int | None:
         """When a batch settled at a Clearinghouse (Unix seconds); None if it didn't."""
@@ -333,12 +342,31 @@ class Chain:
                 self._registry_address = Web3.to_checksum_address(self._house(self.clearinghouse, "registry"))
         return self._registry_address
 
+    def _problem(self, line: Sequence[bytes], successor: bytes) -> str | None:
+        """What keeps a successor of the last of a line from being used; None if nothing does. It may say anything."""
+        try:
+            if self._neighbour(successor, "predecessor") != line[-1]:
+                return "it doesn't name it as its predecessor"
+            if successor in line or len(line) >= LONGEST_LINE:
+                return "the successors lead back to where they began, or never end"
+            registries = [self._neighbour(house, "registry") for house in (line[-1], successor)]
+            if registries[0] != registries[1]:
+                return "its registry is another one"
+            self.house(successor)
+            self.terms(successor, 0)
+            self.settled_at(successor, bytes(32))
+        except ChainError as error:
+            self.house(line[-1])  # if this fails as well, it is the node
+            return str(error)
+        return None
+
     def _check_neighbours(self, before: bytes, after: bytes) -> None:
         """Anyone can deploy a contract that says it takes over: both must say it."""
         if (self._neighbour(before, "successor"), self._neighbour(after, "predecessor")) != (after, before):
             raise ChainError(
                 f"{to_checksum(before)} and {to_checksum(after)}: expected each to name the other, as successor and as "
-                "predecessor; correct clearinghouse, or wait until the consortium has named the successor"
+                "predecessor; correct clearinghouse, wait until the consortium has named the successor, or, if it was "
+                "called off, go back with issuer-client move-domain"
             )
 
     def _neighbour(self, house: bytes, view: str) -> bytes | None:

@@ -13,26 +13,27 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for a ride by the parameters of when it ended: `grace` is how stale a gate's list may be,
+    `dispute_time` how long after its settlement it may be disputed, `answer_time` how long that waits for an answer
+    (seconds); `fee` is owed if one comes (fen)."""
+
+    grace: int
+    dispute_time: int
+    answer_time: int
+    fee: int
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """One Clearinghouse of a line of succession: its address and that of its refunds (20 bytes; None without any).
 
-    `deployed_at` is the block to read logs from, `grace` (seconds) how stale a gate's list may be.
+    `deployed_at` is the block to read logs from.
     """
 
     address: bytes
     refunds: bytes | None
     deployed_at: int
-    grace: int
-
-
-@dataclass(frozen=True, slots=True)
-class DisputeTerms:
-    """What holds for disputes now: seconds for an answer, the fee if one comes (fen), and the earliest settlement (Unix
-    seconds) of which a ride can still be disputed."""
-
-    answer_time: int
-    fee: int
-    disputable_from: int
 
 
 @dataclass(frozen=True, slots=True)

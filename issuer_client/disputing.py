@@ -17,7 +17,7 @@ from interline.errors import SettlementError
 from interline.reasons import RideReason
 from interline.settlements import RideRefund, SettledRide, Settlement, refused_list, settled_rides
 from interline.signatures import to_checksum
-from issuer_client.chain_types import Block, Call, DisputeTerms, House
+from issuer_client.chain_types import Block, Call, House, Terms
 from issuer_client.errors import ChainError, ChainRefusalError, DisputeRefusedError
 from issuer_client.feed import Item
 
@@ -63,8 +63,8 @@ class DisputeChain(Protocol):
         """Where the dispute of a ride stands."""
         ...
 
-    def terms(self, house: bytes) -> DisputeTerms:
-        """What holds for disputes now."""
+    def terms(self, house: bytes, exited_at: int) -> Terms:
+        """What holds for a ride that ended then."""
         ...
 
     def treasury(self, city: int) -> bytes:
@@ -193,7 +193,7 @@ class Disputes:
         ride = self._own_ride(batch, index)
         refunds = _refunds(batch.house)
         case = self._chain.case(refunds, batch.settlement.batch_id, index)
-        terms = self._chain.terms(batch.house.address)
+        terms = self._chain.terms(batch.house.address, ride.ride.exited_at)
         if case.stage is not Stage.NONE:
             raise DisputeRefusedError(
                 f"ride {index}: expected one that was never disputed, came one that is {case.stage.name.lower()}; see "
@@ -202,9 +202,9 @@ class Disputes:
         left = ride.ride.fare - case.refunded
         if left == 0:
             raise DisputeRefusedError(f"ride {index}: all of its fare of {ride.ride.fare} fen was refunded before")
-        if batch.settled_at < terms.disputable_from:
+        if batch.settled_at + terms.dispute_time < now:
             raise DisputeRefusedError(
-                f"ride {index}: expected one that settled at {terms.disputable_from} or later, came one of "
+                f"ride {index}: expected one that settled at {now - terms.dispute_time} or later, came one of "
                 f"{batch.settled_at}: it is too late to dispute it"
             )
         call = self._chain.refunds_call(refunds, "dispute", batch.data, batch.refused, index)
@@ -244,18 +244,26 @@ class Disputes:
         for item, revoked_at in revoked:
             assert item.ride is not None
             house = houses.get(item.house)
-            if house is not None and house.refunds and item.ride.entered_at > revoked_at + house.grace:
-                yield from self._revoked(house, item)
+            if house is not None and house.refunds:
+                yield from self._revoked(house, item, revoked_at)
 
-    def _revoked(self, house: House, item: Item) -> Iterator[Claim]:
+    def _revoked(self, house: House, item: Item, revoked_at: int) -> Iterator[Claim]:
         assert item.ride is not None
+        if item.ride.entered_at <= revoked_at:
+            return
+        terms = self._chain.terms(house.address, item.ride.exited_at)
+        if item.ride.entered_at <= revoked_at + terms.grace or item.time + terms.dispute_time < self._now():
+            return
         case = self._chain.case(_refunds(house), item.batch_id, item.place)
         left = item.ride.fare - case.refunded
-        if left == 0 or item.time < self._chain.terms(house.address).disputable_from:
+        if left == 0:
             return
         batch = self.batch(item.batch_id)
         call = self._chain.refunds_call(_refunds(house), "refundRevoked", batch.data, batch.refused, item.place)
         yield Claim(ClaimKind.REVOKED, house, item.batch_id, item.place, item.operator, left, call)
+
+    def _now(self) -> int:
+        return self._chain.head().time
 
     def _claim(self, kind: ClaimKind, house: House, batch_id: bytes, index: int, case: Case, call: Call) -> Claim:
         return Claim(kind, house, batch_id, index, case.operator, case.left, call)

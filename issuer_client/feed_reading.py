@@ -13,9 +13,10 @@ from typing import Final, Protocol
 from interline.cities import CityFile
 from interline.errors import SettlementError
 from interline.settlements import RideRefund, Settlement, settled_rides
+from interline.signatures import to_checksum
 from interline.tariff import Tariff, load_tariff
-from issuer_client.chain_types import Block, House, Revocation
-from issuer_client.errors import ChainError, ChainMovedError
+from issuer_client.chain_types import Block, House, Revocation, Terms
+from issuer_client.errors import ChainError, ChainMovedError, ChainUnavailableError
 from issuer_client.feed import Feed, Item, Kind, Reading
 from issuer_client.register import TicketRegister
 from issuer_client.ride_checks import Circumstances, RideFlag, check_ride
@@ -49,6 +50,10 @@ class FeedChain(Protocol):
         """The Clearinghouses of the line of succession, the oldest first."""
         ...
 
+    def house(self, address: bytes) -> House:
+        """One Clearinghouse."""
+        ...
+
     def settlements(self, house: bytes, issuer: int, from_block: int, to_block: int) -> list[Settlement]:
         """The settlements of batches with rides on an issuer's tickets, in these blocks, both included."""
         ...
@@ -63,6 +68,10 @@ class FeedChain(Protocol):
 
     def refunded(self, refunds: bytes, issuer: int, from_block: int, to_block: int) -> list[RideRefund]:
         """The refunds of rides on an issuer's tickets, in these blocks, both included."""
+        ...
+
+    def terms(self, house: bytes, exited_at: int) -> Terms:
+        """What holds for a ride that ended then."""
         ...
 
     def revocations(self, issuer: int, from_block: int, to_block: int) -> list[Revocation]:
@@ -96,7 +105,6 @@ class FeedReader:
         self._cities = cities or {}
         self._confirmations = confirmations
         self._tariffs: dict[int, Tariff] = {}
-        self._graces: dict[bytes, int] = {}
         self._key_ids: frozenset[int] = frozenset()
 
     def read(self, progress: Callable[[int, int], None] = lambda block, last: None) -> Block | None:
@@ -112,8 +120,7 @@ class FeedReader:
             DatabaseError: the feed can't be read or written.
         """
         head = self._chain.head()
-        line = self._chain.line()
-        self._graces = {house.address: house.grace for house in line}
+        line = self._line()
         self._key_ids = self._register.key_ids()
         if new := {house.address for house in line} - self._feed.houses():
             self._feed.start_over(new)
@@ -132,6 +139,20 @@ class FeedReader:
                 log.warning("%d entries were withdrawn: blocks were replaced by others that lack them", withdrawn)
         read = self._feed.checkpoints()
         return self._chain.block(read[0][0]) if read else None
+
+    def _line(self) -> tuple[House, ...]:
+        """The line, and what was read before and isn't of it any more: who was called off keeps the rides."""
+        line = list(self._chain.line())
+        for address in sorted(self._feed.houses() - {house.address for house in line}):
+            name = to_checksum(address)
+            try:
+                line.append(self._chain.house(address))
+                log.warning("Clearinghouse %s was called off; rides that settled there stay in the feed", name)
+            except ChainUnavailableError:
+                raise
+            except ChainError as error:
+                log.warning("Clearinghouse %s was called off, and answers no more: %s", name, error)
+        return tuple(line)
 
     def _last_that_stands(self, head: Block, checkpoints: list[tuple[int, bytes]]) -> int | None:
         """The newest block read that is still on the chain; None if none is."""
@@ -228,6 +249,7 @@ class FeedReader:
         assert item.ride is not None
         assert item.key_id is not None
         serial = item.ride.serial
+        revoked_at = self._feed.revoked_at(item.operator, serial)
         issued = self._register.ticket(item.operator, serial)
         return check_ride(
             item.ride,
@@ -237,8 +259,8 @@ class FeedReader:
                 issued=issued,
                 namesakes=() if issued else self._register.namesakes(item.operator, serial),
                 key_ids=self._key_ids,
-                revoked_at=self._feed.revoked_at(item.operator, serial),
-                grace=self._graces[item.house],
+                revoked_at=revoked_at,
+                grace=0 if revoked_at is None else self._chain.terms(item.house, item.ride.exited_at).grace,
                 billed_before=self._feed.has_other_ride(item),
                 tariff=self._tariff(item.operator),
             ),

@@ -155,11 +155,17 @@ class TicketRegister:
         keys = self._database.read("SELECT DISTINCT substr(ticket, 4, 1) FROM tickets")
         return frozenset(key for ((key,),) in keys)
 
-    def move(self, clearinghouse: bytes) -> int:
+    def has_left(self, clearinghouse: bytes) -> bool:
+        """Was the office in the domain of that Clearinghouse before, and has gone on to another?"""
+        rows = self._database.read("SELECT clearinghouse FROM domains ORDER BY first_ticket")
+        return clearinghouse in [bytes(address) for (address,) in rows[:-1]] and rows[-1][0] != clearinghouse
+
+    def move(self, clearinghouse: bytes, *, back: bool = False) -> int:
         """Go on in the domain of another Clearinghouse (20 bytes) of the same chain; how many tickets there are so far.
 
         Serials go on where they are, and tickets keep the domain that they were signed in. Offices that are open in
-        another process issue no more until they are opened anew, with the new settings.
+        another process issue no more until they are opened anew, with the new settings. `back` is for an office whose
+        Clearinghouse was called off: it may go where it was before.
 
         Raises:
             DomainRefusedError: the office was there before, and has gone on to another.
@@ -169,7 +175,8 @@ class TicketRegister:
             ((issued,),) = sql.execute("SELECT coalesce(max(number), 0) FROM tickets").fetchall()
             if self._current(sql) == clearinghouse:
                 return int(issued)
-            if sql.execute("SELECT 1 FROM domains WHERE clearinghouse = ?", (clearinghouse,)).fetchone():
+            left = sql.execute("SELECT 1 FROM domains WHERE clearinghouse = ?", (clearinghouse,)).fetchone()
+            if left and not back:
                 raise DomainRefusedError(
                     f"Clearinghouse: expected one that the office has not left, came {to_checksum(clearinghouse)}; it "
                     f"is at {to_checksum(self._current(sql))}: name its successor"

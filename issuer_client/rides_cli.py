@@ -111,7 +111,8 @@ def list_rides(
 @rpc_option
 @click.pass_context
 def move_domain(ctx: click.Context, address: str, unchecked: bool, rpc: str | None) -> None:
-    """Go on at the Clearinghouse at ADDRESS, the successor of the one in the settings.
+    """Go on at the Clearinghouse at ADDRESS, the successor of the one in the settings; or back at the one before it,
+    where the successor was called off.
 
     Its tickets are signed for the new one from then on. Serials go on where they are; tickets that were issued before
     keep their Clearinghouse, settle there, and stay in the feed. Set `clearinghouse` in the settings afterwards: until
@@ -126,19 +127,36 @@ def move_domain(ctx: click.Context, address: str, unchecked: bool, rpc: str | No
             f"clearinghouse: expected {to_checksum(current)}, where the office is, came "
             f"{to_checksum(config.clearinghouse)}; correct the settings"
         )
-    if current != successor and not unchecked:
-        line = [house.address for house in open_chain(config, rpc).line()]
-        if successor not in line[line.index(current) + 1 :]:
-            raise DomainRefusedError(
-                f"Clearinghouse: expected a successor of {to_checksum(current)}, came {to_checksum(successor)}, which "
-                "the chain doesn't name as one; correct it, or wait until the consortium has named it"
-            )
     with TicketRegister(replace(config, clearinghouse=current)) as register:
-        issued = register.move(successor)
+        back = register.has_left(successor)
+        if current != successor and not unchecked:
+            _check_move(config, rpc, current, successor, back)
+        issued = register.move(successor, back=back)
     click.echo(
         f"Moved to {to_checksum(successor)} after {counted(issued, 'ticket')}. "
         f'Set clearinghouse = "{to_checksum(successor)}" in {ctx.find_object(Path)}.'
     )
+
+
+def _check_move(config: IssuerConfig, rpc: str | None, current: bytes, address: bytes, back: bool) -> None:
+    """Ask the chain whether an office may go on there: to a successor, or back from one that was called off.
+
+    Raises:
+        DomainRefusedError: it may not.
+    """
+    line = [
+        house.address for house in open_chain(replace(config, clearinghouse=address) if back else config, rpc).line()
+    ]
+    if back and current in line:
+        raise DomainRefusedError(
+            f"Clearinghouse: expected one that the office has not left, came {to_checksum(address)}; it is at "
+            f"{to_checksum(current)}, which the chain names as its successor: stay there"
+        )
+    if not back and address not in line[line.index(current) + 1 :]:
+        raise DomainRefusedError(
+            f"Clearinghouse: expected a successor of {to_checksum(current)}, came {to_checksum(address)}, which "
+            "the chain doesn't name as one; correct it, or wait until the consortium has named it"
+        )
 
 
 def _document(

@@ -11,7 +11,7 @@ from interline.batch import Batch, outcome
 from interline.disputes import Case, RideDispute, Stage
 from interline.ride import Ride
 from interline.settlements import Pair, RideRefund, Settlement
-from issuer_client.chain_types import Block, Call, DisputeTerms, House
+from issuer_client.chain_types import Block, Call, House, Terms
 from issuer_client.disputing import CaseState, Claim, ClaimKind, Disputes
 from issuer_client.errors import ChainError, ChainRefusalError, DisputeRefusedError
 from issuer_client.feed import Item, Kind
@@ -19,7 +19,8 @@ from issuer_client.feed import Item, Kind
 NOW = 1_800_000_000
 DAY = 86_400
 XUZHOU, SHANGHAI, HANGZHOU = 3203, 3100, 3301
-HOUSE = House(b"\x01" * 20, b"\x02" * 20, 3, DAY)
+HOUSE = House(b"\x01" * 20, b"\x02" * 20, 3)
+TERMS = Terms(grace=DAY, dispute_time=30 * DAY, answer_time=10 * DAY, fee=500)
 UNTOUCHED = Case(0, 0, 0, 0, 0, 0, Stage.NONE)
 
 
@@ -54,7 +55,9 @@ class FakeChain:
     cases: dict[int, Case] = field(default_factory=dict)
     asked: list[RideDispute] = field(default_factory=list)
     given: list[RideRefund] = field(default_factory=list)
-    disputable_from: int = NOW - 30 * DAY
+    changed_at: int = 0
+    after: Terms = TERMS
+    before: Terms = TERMS
     batches_read: int = 0
 
     def head(self) -> Block:
@@ -85,8 +88,8 @@ class FakeChain:
     def case(self, refunds: bytes, batch_id: bytes, index: int) -> Case:
         return self.cases.get(index, UNTOUCHED)
 
-    def terms(self, house: bytes) -> DisputeTerms:
-        return DisputeTerms(10 * DAY, 500, self.disputable_from)
+    def terms(self, house: bytes, exited_at: int) -> Terms:
+        return self.before if exited_at < self.changed_at else self.after
 
     def treasury(self, city: int) -> bytes:
         return bytes(20)
@@ -145,8 +148,20 @@ class TestWhatCanBeDisputed:
             disputes.intend(disputes.batch(BATCH.id), index, NOW)
 
     def test_no_ride_that_settled_too_long_ago(self, chain: FakeChain) -> None:
-        chain.disputable_from = NOW - DAY + 1
+        chain.after = replace(chain.after, dispute_time=DAY - 1)
         disputes = Disputes(XUZHOU, chain)
+        with pytest.raises(DisputeRefusedError, match="too late to dispute"):
+            disputes.intend(disputes.batch(BATCH.id), 1, NOW)
+
+    def test_by_the_terms_of_when_the_ride_ended(self, chain: FakeChain) -> None:
+        """The change lies in the second after the ride's end; those after it are shorter, and dearer."""
+        exited_at = ride(1).exited_at
+        chain.after = Terms(grace=DAY, dispute_time=DAY - 1, answer_time=3 * DAY, fee=900)
+        disputes = Disputes(XUZHOU, chain)
+        chain.changed_at = exited_at + 1
+        intent = disputes.intend(disputes.batch(BATCH.id), 1, NOW)
+        assert (intent.fee, intent.answer_until) == (500, NOW + 10 * DAY)
+        chain.changed_at = exited_at
         with pytest.raises(DisputeRefusedError, match="too late to dispute"):
             disputes.intend(disputes.batch(BATCH.id), 1, NOW)
 
@@ -222,13 +237,22 @@ class TestClaims:
         found = self.claims(chain, [(self.settled(), revoked_at)])
         assert found == [(ClaimKind.REVOKED, 2, 400)] * count
 
+    def test_the_grace_is_that_of_when_the_ride_ended(self, chain: FakeChain) -> None:
+        chain.before = replace(chain.before, grace=2 * DAY)
+        chain.changed_at = ride(2).exited_at + 1
+        assert self.claims(chain, [(self.settled(), NOW - 3 * DAY)]) == []
+        chain.changed_at -= 1
+        assert self.claims(chain, [(self.settled(), NOW - 3 * DAY)]) == [(ClaimKind.REVOKED, 2, 400)]
+
     def test_nothing_is_claimed_that_went_back_or_is_too_old_or_of_an_unknown_house(self, chain: FakeChain) -> None:
         chain.cases = {2: case(Stage.NONE, refunded=400)}
         long_ago = NOW - 9 * DAY
         assert self.claims(chain, [(self.settled(), long_ago)]) == []
-        assert self.claims(chain, [(self.settled(1, time=chain.disputable_from - 1), long_ago)]) == []
+        too_old = NOW - chain.after.dispute_time - 1
+        assert self.claims(chain, [(self.settled(1, time=too_old), long_ago)]) == []
+        assert self.claims(chain, [(self.settled(1, time=too_old + 1), long_ago)]) == [(ClaimKind.REVOKED, 1, 400)]
         assert self.claims(chain, [(self.settled(1, house=bytes(20)), long_ago)]) == []
-        assert chain.batches_read == 0
+        assert chain.batches_read == 1
 
     @pytest.mark.parametrize(
         ("name", "known", "done"),

@@ -76,6 +76,20 @@ def test_an_office_does_not_go_back(moved: IssuerConfig) -> None:
         register.move(CLEARINGHOUSE)
 
 
+def test_it_goes_back_where_the_successor_was_called_off(moved: IssuerConfig, open_office: OpenOffice) -> None:
+    office = open_office(clearinghouse=SUCCESSOR)
+    office.issue(HANGZHOU, rider_keys(3))
+    with TicketRegister(moved) as register:
+        assert (register.has_left(CLEARINGHOUSE), register.has_left(SUCCESSOR)) == (True, False)
+        assert register.move(CLEARINGHOUSE, back=True) == 253
+        assert (register.has_left(CLEARINGHOUSE), register.has_left(SUCCESSOR)) == (False, True)
+    again = open_office()
+    again.issue(HANGZHOU, rider_keys(1))
+    issued = list(again.register.tickets())
+    assert [one.domain for one in issued] == [OLD] * 250 + [NEW] * 3 + [OLD]
+    assert len({one.ticket.serial for one in issued}) == 254
+
+
 def test_a_register_of_an_earlier_version_is_taken_on(office: TicketOffice, config: IssuerConfig) -> None:
     office.issue(HANGZHOU, rider_keys(1))
     office.close()

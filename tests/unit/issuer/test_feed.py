@@ -16,7 +16,7 @@ from interline.hashing import keccak256
 from interline.ride import Ride
 from interline.settlements import Pair, RideRefund, Settlement
 from interline.ticket import Ticket
-from issuer_client.chain_types import Block, House, Revocation
+from issuer_client.chain_types import Block, House, Revocation, Terms
 from issuer_client.config import IssuerConfig
 from issuer_client.errors import ChainError, ChainMovedError, ChainUnavailableError, FeedFileError
 from issuer_client.feed import WITHDRAWN, Feed, Kind, Statement
@@ -100,7 +100,10 @@ class FakeChain:
 
     def line(self) -> tuple[House, ...]:
         self._call()
-        return (House(CLEARINGHOUSE, REFUNDS, 0, 86_400),)
+        return (House(CLEARINGHOUSE, REFUNDS, 0),)
+
+    def terms(self, house: bytes, exited_at: int) -> Terms:
+        return Terms(grace=86_400, dispute_time=30 * 86_400, answer_time=10 * 86_400, fee=500)
 
     def settlements(self, house: bytes, issuer: int, from_block: int, to_block: int) -> list[Settlement]:
         self._call()
