@@ -14,7 +14,7 @@ from gate_client.chain import Chain
 from gate_client.config import GateConfig
 from gate_client.errors import ChainUnavailableError, SubmissionError
 from gate_client.files import locked_within
-from gate_client.journal import Journal, require_journal
+from gate_client.journal import Journal, bound_line, require_journal
 from gate_client.line import find_line
 from gate_client.rounds import back_off
 from gate_client.session import LINE_EVERY, stopped_by_signals
@@ -138,11 +138,12 @@ def _step(desks: Sequence[DisputeDesk], *, send: bool = True, try_answers: bool 
 @contextmanager
 def _desks(config: GateConfig, private_key: bytes | None) -> Iterator[list[DisputeDesk]]:
     chain = Chain(config.rpc, config.clearinghouse)
-    line = find_line(chain)
+    line = find_line(chain, known=bound_line(config.journal))
     with Journal(
         config.journal, operator=config.operator, domain=line.domain, predecessors=line.predecessors
     ) as journal:
-        houses = [(domain, chain.at(domain.clearinghouse)) for domain in line.domains]
+        domains = (*line.domains, *journal.line.called_off)
+        houses = [(domain, chain.at(domain.clearinghouse)) for domain in domains]
         yield [
             DisputeDesk(journal, there, domain, private_key)
             for domain, there in houses

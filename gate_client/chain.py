@@ -30,8 +30,10 @@ from gate_client.errors import ChainError, ChainRefusalError, ChainUnavailableEr
 from gate_client.line import Links
 from gate_client.settlement import (
     BATCH_SETTLED,
+    FARES_WITHHELD,
     RIDE_REJECTED,
     TICKET_REVOKED,
+    WITHHELD_RELEASED,
     BatchRecord,
     Log,
     Receipt,
@@ -39,8 +41,11 @@ from gate_client.settlement import (
     Settlement,
     SignedTransaction,
     TransactionState,
+    Withholding,
+    read_withholding,
 )
-from gate_client.trust_list import PROTOCOL_TIMES, CityStatus, EvidenceTimes, TrustedCity, TrustedKey
+from gate_client.terms import PROTOCOL_TERMS, EvidenceTimes, Terms, TermSets
+from gate_client.trust_list import CityStatus, Owing, TrustedCity, TrustedKey
 from interline.chain_data import decode_answer, decode_error, encode_call
 from interline.contracts import load_abi
 from interline.disputes import RIDE_DISPUTED, Case, Evidence, RideDispute, RideFacts, Stage, read_dispute
@@ -54,6 +59,7 @@ REQUEST_TIMEOUT = 20.0
 LOG_CHUNK = 100_000
 LOG_CHUNK_LEAST = 100
 PAY_ARREARS_GAS = 300_000
+RELEASE_GAS = 200_000
 
 _REFUSING = ("Clearinghouse", "Refunds")
 """The contracts whose errors are read."""
@@ -131,6 +137,23 @@ class Chain:
         closes_at = self._asked("closesAt", block) if successor else None
         return Links(self._neighbour("predecessor", block), successor, closes_at)
 
+    def require_answers(self, block: int | None) -> None:
+        """Ask it for all that gates and submitters will: its parameters, batches and rides, arrears and refunds.
+
+        Raises:
+            ChainError: an answer is missing, or none that a Clearinghouse gives.
+        """
+        self.terms(block).require_sane()
+        with self._translated():
+            for function, *arguments in (
+                ("deployedAt",),
+                ("batches", bytes(32)),
+                ("isSettled", 0, 0, 0),
+                ("arrears", 0, 0),
+                ("balanceOf", 0),
+            ):
+                self._house(function, *arguments, block=block)
+
     def _neighbour(self, function: str, block: int | None) -> bytes | None:
         address = self._asked(function, block)
         return None if address is None or not int(address, 16) else _bytes(address)
@@ -150,10 +173,33 @@ class Chain:
         with self._translated():
             return tuple(self._city(code, block) for code in self._of_registry("cities", block=block))
 
-    def max_fare(self, block: int) -> int:
-        """The highest fare (fen) that the chain settles, as of one block."""
+    def terms(self, block: int | None) -> TermSets:
+        """Its parameters as of one block; the protocol's of another vendor's that has but single ones, or none."""
+        in_force = self._asked("parameters", block)
+        if in_force is None:
+            return TermSets(self._single_terms(block))
+        coming, valid_from = self._asked("pendingParameters", block) or (None, 0)
+        before = self._asked("parametersAt", block, 0)
+        return TermSets(
+            _terms(in_force),
+            None if before is None else _terms(before),
+            _terms(coming) if valid_from else None,
+            int(valid_from),
+        )
+
+    def _single_terms(self, block: int | None) -> Terms:
+        times = PROTOCOL_TERMS.times
         with self._translated():
-            return int(self._house("maxFare", block=block))
+            max_fare = int(self._house("maxFare", block=block))
+        return Terms(
+            max_fare=max_fare,
+            grace=self._asked("grace", block) or PROTOCOL_TERMS.grace,
+            times=EvidenceTimes(
+                submission=self._asked("submissionWindow", block) or times.submission,
+                dispute=self._asked("disputeTime", block) or times.dispute,
+                answer=self._asked("answerTime", block) or times.answer,
+            ),
+        )
 
     def deployed_at(self) -> int:
         """The block from which on there is anything to read of the Clearinghouse."""
@@ -175,15 +221,6 @@ class Chain:
             registry = self._registry()
         logs = self._logs(registry, topics, from_block, to_block)
         return frozenset((int.from_bytes(log.topics[1], "big"), int.from_bytes(log.data, "big")) for log in logs)
-
-    def evidence_times(self, block: int) -> EvidenceTimes:
-        """How long a ride can be submitted, disputed and answered for, as of one block; the protocol's times of a
-        Clearinghouse that has none of its own."""
-        return EvidenceTimes(
-            submission=self._asked("submissionWindow", block) or PROTOCOL_TIMES.submission,
-            dispute=self._asked("disputeTime", block) or PROTOCOL_TIMES.dispute,
-            answer=self._asked("answerTime", block) or PROTOCOL_TIMES.answer,
-        )
 
     # ------------------------------------------------------------ for settling
 
@@ -220,8 +257,11 @@ class Chain:
         with self._translated():
             self._web3.eth.call(call, ccip_read_enabled=False)
 
-    def submission_window(self) -> int:
-        """How long after its end (seconds) a ride may be settled."""
+    def submission_window(self, exited_at: int) -> int:
+        """How long after its end (Unix seconds) a ride may be settled, in seconds: by the parameters of that time."""
+        at = self._asked("parametersAt", None, exited_at)
+        if at is not None:
+            return _terms(at).times.submission
         with self._translated():
             return int(self._house("submissionWindow"))
 
@@ -229,16 +269,49 @@ class Chain:
         """A transaction that calls `settle`, with the account's next nonce."""
         return self._sign(private_key, self._contract, "settle", (batch, signature), gas)
 
-    def owing_cities(self, creditor: int) -> list[int]:
-        """The cities that owe this one arrears and have funds to pay from."""
+    def owing_cities(self, creditor: int) -> list[Owing]:
+        """The cities that owe this one arrears, and what of them is withheld."""
+        if self._asked("arrearsDue", None, creditor) == 0:
+            return []
+        found = []
         with self._translated():
-            if self._asked("arrearsDue", None, creditor) == 0:
-                return []
-            return [
-                city
-                for city in self._of_registry("cities")
-                if self._house("arrears", city, creditor) and self._house("balanceOf", city)
-            ]
+            for city in self._of_registry("cities"):
+                owed = int(self._house("arrears", city, creditor))
+                if owed:
+                    withheld = int(self._asked("withheld", None, city, creditor) or 0)
+                    found.append(Owing(self.clearinghouse, city, owed, withheld))
+        return found
+
+    def has_funds(self, city: int) -> bool:
+        """Is there anything in a city's balance?"""
+        with self._translated():
+            return bool(self._house("balanceOf", city))
+
+    def withholdings(self, creditor: int, from_block: int, to_block: int) -> list[Withholding]:
+        """What was withheld of, and released to, one city in these blocks, both included, in the chain's order."""
+        kinds = [_hex(FARES_WITHHELD), _hex(WITHHELD_RELEASED)]
+        topics: list[Any] = [kinds, None, _hex(creditor.to_bytes(32, "big"))]
+        return [read_withholding(log) for log in self._logs(_address(self.clearinghouse), topics, from_block, to_block)]
+
+    def releasable(self, sender: bytes, debtor: int, creditor: int, day: int) -> int:
+        """Try to release what was withheld on a day (since 1970) without sending it; how much it would be, fen.
+
+        Raises:
+            ChainRefusalError: it is too early.
+        """
+        call: TxParams = {
+            "from": _address(sender),
+            "to": _address(self.clearinghouse),
+            "data": HexBytes(encode_call("Clearinghouse", "releaseWithheld", debtor, creditor, day)),
+            "gasPrice": Wei(0),
+        }
+        with self._translated():
+            answer = bytes(self._web3.eth.call(call, ccip_read_enabled=False))
+            return int(decode_answer("Clearinghouse", "releaseWithheld", answer))
+
+    def sign_release(self, private_key: bytes, debtor: int, creditor: int, day: int) -> SignedTransaction:
+        """A transaction that calls `releaseWithheld`, with the account's next nonce."""
+        return self._sign(private_key, self._contract, "releaseWithheld", (debtor, creditor, day), RELEASE_GAS)
 
     def sign_pay_arrears(self, private_key: bytes, debtor: int, creditor: int) -> SignedTransaction:
         """A transaction that calls `payArrears`, with the account's next nonce."""
@@ -536,6 +609,12 @@ def _placed(log: LogReceipt) -> ChainLog:
         tx=bytes(log["transactionHash"]),
         place=int(log["logIndex"]),
     )
+
+
+def _terms(values: Sequence[int]) -> Terms:
+    """One set of parameters as the contract's struct has it."""
+    max_fare, grace, submission, dispute, answer, _ = values
+    return Terms(max_fare, grace, EvidenceTimes(submission, dispute, answer))
 
 
 def _answer(batch_id: bytes, index: int, facts: RideFacts, evidence: Evidence) -> tuple[object, ...]:

@@ -97,7 +97,7 @@ def sync(config_path: Path, as_json: bool) -> None:
     old = load_trust_list(config.trust_list) if config.trust_list.exists() else None
     trust = make_trust_list(Chain(config.rpc, config.clearinghouse), config.operator, tariff, old)
     bound = bound_line(config.journal)
-    if bound is not None and not trust.line.continues(bound) and not bound.continues(trust.line):
+    if bound is not None and not trust.line.meets(bound):
         raise ConfigError(
             f"{config.journal} is the journal of chain {bound.domain.chain_id}, Clearinghouse "
             f"{to_checksum(bound.domain.clearinghouse)}; {to_checksum(trust.domain.clearinghouse)} on chain "
@@ -142,7 +142,11 @@ def scan(
     check_trust_list(trust.current(), operator=config.operator, clearinghouse=config.clearinghouse)
     line = trust.current().line
     with Journal(
-        config.journal, operator=config.operator, domain=line.domain, predecessors=line.predecessors
+        config.journal,
+        operator=config.operator,
+        domain=line.domain,
+        predecessors=line.predecessors,
+        called_off=line.called_off,
     ) as journal:
         gate = Gate(
             journal,

@@ -173,7 +173,11 @@ def prune(config_path: Path, dry_run: bool, as_json: bool) -> None:
     trust = load_trust_list(config.trust_list)
     line = trust.line
     with Journal(
-        config.journal, operator=config.operator, domain=line.domain, predecessors=line.predecessors
+        config.journal,
+        operator=config.operator,
+        domain=line.domain,
+        predecessors=line.predecessors,
+        called_off=line.called_off,
     ) as journal:
         pruned = prune_journal(journal, trust, dry_run=dry_run)
     if as_json:

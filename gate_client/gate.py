@@ -139,7 +139,7 @@ def check_trust_list(trust: TrustList, *, operator: int, clearinghouse: bytes) -
             f"the trust list is operator {trust.operator}'s, gate.toml says {operator}; "
             f"correct gate.toml, or use a journal of its own and run gate-client sync"
         )
-    known = [domain.clearinghouse for domain in trust.line.domains]
+    known = [domain.clearinghouse for domain in (*trust.line.domains, *trust.called_off)]
     if clearinghouse not in known:
         raise TrustListError(
             f"the trust list is of Clearinghouse {', '.join(map(to_checksum, known))}, gate.toml says "

@@ -33,7 +33,7 @@ CREATE TABLE domains (
   id INTEGER PRIMARY KEY,
   chain_id INTEGER NOT NULL,
   clearinghouse BLOB NOT NULL CHECK (length(clearinghouse) = 20),
-  place INTEGER NOT NULL,               -- in the line: 0 the newest, 1 its predecessor, and so on
+  place INTEGER NOT NULL,               -- in the line: 0 the newest, 1 its predecessor, and so on; below 0: called off
   closes_at INTEGER,                    -- null: it has no successor
   UNIQUE (chain_id, clearinghouse)
 );
@@ -142,14 +142,21 @@ _TABLES_1 = {  # those of version 1, and their columns; none of binding
 class Journal:
     """An open journal, bound to one operator and one line of domains. Use it as a context manager, or close it.
 
-    `domain` may be any of the line that the journal knows, or a later one: then `predecessors` lead back to it.
+    `domain` may be any of the line that the journal knows, or a later one: then `predecessors` lead back to it. One
+    that the journal knew as the newest, and that `called_off` names or another took the place of, keeps its rides.
 
     Raises:
         JournalError: the file can't be opened, is no journal, or belongs to someone else.
     """
 
     def __init__(
-        self, path: Path, *, operator: int, domain: Domain, predecessors: tuple[Predecessor, ...] = ()
+        self,
+        path: Path,
+        *,
+        operator: int,
+        domain: Domain,
+        predecessors: tuple[Predecessor, ...] = (),
+        called_off: tuple[Domain, ...] = (),
     ) -> None:
         self.path = path
         self.operator = operator
@@ -158,7 +165,7 @@ class Journal:
             self._prepare()
             self._check_operator()
             self._read_line()
-            self.extend(Line(domain, predecessors))
+            self.extend(Line(domain, predecessors, called_off=called_off))
         except BaseException:
             self.db.close()
             raise
@@ -263,12 +270,13 @@ class Journal:
             )
 
     def _read_line(self) -> None:
-        rows = self.db.execute("SELECT id, chain_id, clearinghouse, closes_at FROM domains ORDER BY place").fetchall()
-        self._ids: dict[Domain, int] = {Domain(chain_id, clearinghouse): i for i, chain_id, clearinghouse, _ in rows}
+        rows = self.db.execute(_DOMAINS).fetchall()
+        self._ids: dict[Domain, int] = {Domain(chain_id, clearinghouse): i for i, chain_id, clearinghouse, _, _ in rows}
         self._line = _line_of(rows)
 
     def _write_line(self, line: Line) -> None:
-        for place, domain in enumerate(line.domains):
+        places = [*enumerate(line.domains), *((-1 - at, domain) for at, domain in enumerate(line.called_off))]
+        for place, domain in places:
             self.db.execute(
                 """
                 INSERT INTO domains (chain_id, clearinghouse, place, closes_at) VALUES (?, ?, ?, ?)
@@ -289,9 +297,8 @@ def bound_line(path: Path) -> Line | None:
     db = _connect(path)
     try:
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        before = "SELECT NULL, chain_id, clearinghouse, NULL FROM binding"
-        query = before if version == 1 else "SELECT id, chain_id, clearinghouse, closes_at FROM domains ORDER BY place"
-        return _line_of(db.execute(query).fetchall())
+        before = "SELECT NULL, chain_id, clearinghouse, NULL, 0 FROM binding"
+        return _line_of(db.execute(before if version == 1 else _DOMAINS).fetchall())
     except sqlite3.Error as error:
         raise JournalError(f"{path}: not a gate's journal ({error})") from None
     finally:
@@ -311,24 +318,36 @@ def require_journal(path: Path, trust_list: Path) -> None:
         )
 
 
-def _line_of(rows: Sequence[tuple[int, int, bytes, int | None]]) -> Line | None:
+_DOMAINS = "SELECT id, chain_id, clearinghouse, closes_at, place FROM domains ORDER BY place < 0, abs(place)"
+
+
+def _line_of(rows: Sequence[tuple[int, int, bytes, int | None, int]]) -> Line | None:
     if not rows:
         return None
-    domains = [(Domain(chain_id, clearinghouse), closes_at) for _, chain_id, clearinghouse, closes_at in rows]
-    return Line(domains[0][0], tuple(Predecessor(domain, closes_at or 0) for domain, closes_at in domains[1:]))
+    domains = [(Domain(row[1], row[2]), row[3]) for row in rows if row[4] >= 0]
+    (newest, ends), before = domains[0], domains[1:]
+    off = tuple(Domain(row[1], row[2]) for row in rows if row[4] < 0)
+    return Line(newest, tuple(Predecessor(each, closes_at or 0) for each, closes_at in before), ends, called_off=off)
 
 
 def _joined(known: Line, told: Line) -> Line | None:
-    """What two views of one line come to: the one may have come further, the other reach further back; else None."""
-    if known.continues(told):
-        newer, other = known, told
-    elif told.continues(known):
-        newer, other = told, known
+    """What two views of one line come to: the one may have come further, the other reach further back; else None.
+
+    Where the two have different successors of one domain, what is told now counts: the other was called off.
+    """
+    left = known.without(told.called_off)
+    if left is None:
+        return told.after(known)
+    if left.continues(told) and left.domain != told.domain:
+        newer, other = left, told
+    elif told.meets(left):
+        newer, other = told, left
     else:
         return None
     last = newer.domains[-1]
     earlier = other.predecessors[other.domains.index(last) :] if last in other.domains else ()
-    return Line(newer.domain, newer.predecessors + earlier)
+    joined = Line(newer.domain, newer.predecessors + earlier, newer.ends, called_off=told.called_off)
+    return joined.after(known)
 
 
 def _create_tables(db: sqlite3.Connection) -> None:

@@ -31,6 +31,10 @@ def trust_list_document(trust: TrustList) -> dict[str, object]:
             for city in trust.cities
         ],
         "revoked": len(trust.revoked),
+        "grace": trust.grace,
+        "ends": trust.ends,
+        "problem": trust.problem,
+        "called_off": [to_checksum(domain.clearinghouse) for domain in trust.called_off],
         "highest_fare": trust.tariff.highest_fare,
         "stations": list(trust.tariff.stations),
     }
@@ -56,12 +60,15 @@ def show_trust_list(trust: TrustList) -> None:
             f"Clearinghouse {to_checksum(trust.domain.clearinghouse)} takes over from "
             f"{to_checksum(before.domain.clearinghouse)}, whose tickets let riders in until {_time(before.closes_at)}"
         )
+    for domain in trust.called_off:
+        console.print(f"Clearinghouse {to_checksum(domain.clearinghouse)} was called off: its tickets are refused")
 
 
 def show_report(report: Report) -> None:
     """What a round of submitting came to."""
     console = Console(markup=False, emoji=False)
-    if not report.batches and not report.arrears_paid and not report.waiting and not report.problem:
+    did = report.batches or report.arrears_paid or report.withheld_released or report.waiting
+    if not did and not report.problem:
         console.print("Nothing to settle.")
     if report.batches:
         table = Table(title="Batches")
@@ -81,6 +88,11 @@ def show_report(report: Report) -> None:
         for ride in batch.rejected:
             reason = ride.reason.name if ride.reason else "for a reason that isn't known"
             console.print(f"rejected: ticket {ride.serial} of {ride.issuer}, {reason}")
+    for released in report.withheld_released:
+        console.print(
+            f"{format_yuan(released.amount)} yuan that the daily limit of {released.debtor} withheld on "
+            f"{_day(released.day)} can be paid now"
+        )
     for paid in report.arrears_paid:
         console.print(f"{paid.debtor} paid {format_yuan(paid.amount)} yuan of its arrears")
     for waiting in report.waiting:
@@ -98,7 +110,13 @@ def show_status(document: Mapping[str, Any]) -> None:
         console.print(trust["problem"])
     else:
         age = f"{trust['age']} s old" + (", EXPIRED: run gate-client sync" if trust["expired"] else "")
-        console.print(f"Trust list of block {trust['block']}, {age}; {trust['cities']} cities")
+        limit = f"good for {trust['limit']} s"
+        console.print(f"Trust list of block {trust['block']}, {age}, {limit}; {trust['cities']} cities")
+        if trust["problem"] is not None:
+            console.print(f"WARNING: {trust['problem']}")
+        for owing in trust["owing"]:
+            withheld = f", of which {format_yuan(owing['withheld'])} are withheld" if owing["withheld"] else ""
+            console.print(f"{owing['debtor']} owes {format_yuan(owing['arrears'])} yuan in arrears{withheld}")
         for before in trust["predecessors"]:
             closes = "closes" if before["closes_at"] > time.time() else "closed"
             console.print(f"Clearinghouse {before['clearinghouse']} {closes} at {_time(before['closes_at'])}")
@@ -134,6 +152,10 @@ def _domains(domains: Sequence[Mapping[str, Any]]) -> Table:
 
 def _time(seconds: int) -> str:
     return moment_text(seconds)
+
+
+def _day(day: int) -> str:
+    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
 
 
 def _short(data: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gate_client.chain import Chain
 from gate_client.config import GateConfig
 from gate_client.dispute_log import batch_in
-from gate_client.journal import Journal
+from gate_client.journal import Journal, bound_line
 from gate_client.line import Line, find_line
 from gate_client.refunding import Refund, plan_refund
 
@@ -18,8 +18,10 @@ def open_refund(config: GateConfig, batch_id: bytes, index: int, amount: int | N
         ChainUnavailableError: the node doesn't answer.
     """
     chain = Chain(config.rpc, config.clearinghouse)
-    line = find_line(chain)
-    houses = [chain.at(domain.clearinghouse) for domain in line.domains]
+    known = bound_line(config.journal)
+    line = find_line(chain, known=known)
+    domains = (*line.domains, *(() if known is None else known.called_off))
+    houses = [chain.at(domain.clearinghouse) for domain in domains]
     planned = plan_refund(houses, config.operator, batch_id, index, amount, _stored(config, line, batch_id))
     return chain.at(planned.domain.clearinghouse), planned
 
@@ -31,5 +33,5 @@ def _stored(config: GateConfig, line: Line, batch_id: bytes) -> bytes | None:
     with Journal(
         config.journal, operator=config.operator, domain=line.domain, predecessors=line.predecessors
     ) as journal:
-        found = (batch_in(journal, domain, batch_id) for domain in line.domains)
+        found = (batch_in(journal, domain, batch_id) for domain in (*line.domains, *journal.line.called_off))
         return next((data for data in found if data is not None), None)

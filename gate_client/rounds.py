@@ -11,6 +11,7 @@ from gate_client.arrears import ArrearsCollector, ArrearsPayment
 from gate_client.errors import ChainUnavailableError
 from gate_client.ride_log import Unpriced
 from gate_client.submitter import ClosedBatch, Submitter, WaitingBatch
+from gate_client.withheld import WithheldRelease
 from interline.signatures import to_checksum
 
 _log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Report:
 
     batches: list[ClosedBatch] = field(default_factory=list)
     arrears_paid: list[ArrearsPayment] = field(default_factory=list)
+    withheld_released: list[WithheldRelease] = field(default_factory=list)
     waiting: list[WaitingBatch] = field(default_factory=list)
     unpriced: list[Unpriced] = field(default_factory=list)
     problem: str | None = None
@@ -83,6 +85,16 @@ class Report:
                     "clearinghouse": to_checksum(paid.domain.clearinghouse),
                 }
                 for paid in self.arrears_paid
+            ],
+            "withheld_released": [
+                {
+                    "debtor": released.debtor,
+                    "day": released.day,
+                    "amount": released.amount,
+                    "tx": _hex(released.tx),
+                    "clearinghouse": to_checksum(released.domain.clearinghouse),
+                }
+                for released in self.withheld_released
             ],
             "unpriced": [
                 {"issuer": ride.taps[0].issuer, "serial": ride.taps[0].serial, "problem": ride.problem}
@@ -193,6 +205,7 @@ def _settle_step(lanes: Sequence[Lane], report: Report) -> bool:
 def _arrears_step(lanes: Sequence[Lane], report: Report) -> bool:
     for lane in lanes:
         report.arrears_paid += lane.arrears.poll()
+        report.withheld_released += lane.arrears.take_released()
     return any(lane.arrears.busy for lane in lanes)
 
 

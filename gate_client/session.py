@@ -18,7 +18,7 @@ from gate_client.chain import Chain
 from gate_client.config import GateConfig
 from gate_client.errors import ChainUnavailableError, ConfigError, SubmissionError
 from gate_client.files import locked_within
-from gate_client.journal import Journal, require_journal
+from gate_client.journal import Journal, bound_line, require_journal
 from gate_client.line import Line, find_line
 from gate_client.rounds import POLL, Lane, Report, Watch, back_off, submit_once
 from gate_client.submitter import Submitter
@@ -117,7 +117,7 @@ def _watch_chain(session: _Session, stop: threading.Event, every: float, show: C
     look_again = time.monotonic() + LINE_EVERY
     while not stop.is_set():
         if time.monotonic() > look_again:
-            if find_line(session.chain) != session.line:
+            if find_line(session.chain, known=session.line) != session.line:
                 return  # what is on its way is in the journal, and is found again
             look_again = time.monotonic() + LINE_EVERY
         try:
@@ -130,18 +130,19 @@ def _watch_chain(session: _Session, stop: threading.Event, every: float, show: C
 
 
 def _show_if_any(report: Report, show: Callable[[Report], None]) -> None:
-    if report.batches or report.arrears_paid:
+    if report.batches or report.arrears_paid or report.withheld_released:
         show(report)
 
 
 @contextmanager
 def _session(config: GateConfig, private_key: bytes) -> Iterator[_Session]:
     chain = Chain(config.rpc, config.clearinghouse)
-    line = find_line(chain)
+    line = find_line(chain, known=bound_line(config.journal))
     tariff = load_tariff(config.tariff)
     with Journal(
         config.journal, operator=config.operator, domain=line.domain, predecessors=line.predecessors
     ) as journal:
+        off = journal.line.called_off
         for domain in journal.line.domains:
             if domain not in line.domains:
                 _log.warning(
@@ -150,9 +151,14 @@ def _session(config: GateConfig, private_key: bytes) -> Iterator[_Session]:
                     to_checksum(domain.clearinghouse),
                     config.rpc,
                 )
-        yield _Session(
-            chain, line, tuple(_lane(config, journal, chain, tariff, private_key, domain) for domain in line.domains)
-        )
+        for domain in off:
+            _log.warning(
+                "Clearinghouse %s was called off; rides that were carried on its tickets are settled there all the "
+                "same",
+                to_checksum(domain.clearinghouse),
+            )
+        lanes = (_lane(config, journal, chain, tariff, private_key, domain) for domain in (*line.domains, *off))
+        yield _Session(chain, line, tuple(lanes))
 
 
 def _lane(

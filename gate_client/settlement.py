@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from gate_client.trust_list import Owing
 from interline.hashing import keccak256
 
 BATCH_SETTLED = keccak256(b"BatchSettled(bytes32,uint16,uint256,uint256,uint256)")
 RIDE_REJECTED = keccak256(b"RideRejected(bytes32,uint256,uint8)")
 TICKET_REVOKED = keccak256(b"TicketRevoked(uint16,uint16,uint40)")
 ARREARS_PAID = keccak256(b"ArrearsPaid(uint16,uint16,uint256)")
+FARES_WITHHELD = keccak256(b"FaresWithheld(uint16,uint16,uint256,uint256)")
+WITHHELD_RELEASED = keccak256(b"WithheldReleased(uint16,uint16,uint256,uint256)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,16 @@ class SignedTransaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Withholding:
+    """What of a debtor's fares of a day (UTC, since 1970) was withheld, or, where `released`, released; fen."""
+
+    debtor: int
+    day: int
+    amount: int
+    released: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RefundCall:
     """The arguments of a refund: the batch, its refused rides (`index (2) || reason (1)` each), the ride, and fen."""
 
@@ -106,8 +119,8 @@ class SettlementChain(Protocol):
         """The block from which on there is anything to read."""
         ...
 
-    def submission_window(self) -> int:
-        """How long after its end (seconds) a ride may be settled."""
+    def submission_window(self, exited_at: int) -> int:
+        """How long after its end (Unix seconds) a ride may be settled, in seconds."""
         ...
 
     def batch_record(self, batch_id: bytes) -> BatchRecord | None:
@@ -138,8 +151,24 @@ class SettlementChain(Protocol):
         """What has become of a transaction."""
         ...
 
-    def owing_cities(self, creditor: int) -> list[int]:
-        """The cities that owe this one arrears and have funds to pay from."""
+    def owing_cities(self, creditor: int) -> list[Owing]:
+        """The cities that owe this one arrears, and what of them is withheld."""
+        ...
+
+    def has_funds(self, city: int) -> bool:
+        """Is there anything in a city's balance?"""
+        ...
+
+    def withholdings(self, creditor: int, from_block: int, to_block: int) -> list[Withholding]:
+        """What was withheld of, and released to, one city in these blocks, both included, in the chain's order."""
+        ...
+
+    def releasable(self, sender: bytes, debtor: int, creditor: int, day: int) -> int:
+        """Try a release: how much it would be, fen; ChainRefusalError where it is too early."""
+        ...
+
+    def sign_release(self, private_key: bytes, debtor: int, creditor: int, day: int) -> SignedTransaction:
+        """A transaction that calls `releaseWithheld`, with the account's next nonce."""
         ...
 
     def sign_pay_arrears(self, private_key: bytes, debtor: int, creditor: int) -> SignedTransaction:
@@ -177,6 +206,21 @@ def decode_arrears_paid(logs: Iterable[Log], debtor: int, creditor: int) -> int:
         for log in logs
         if [*map(_number, log.topics[1:])] == [debtor, creditor] and log.topics[0] == ARREARS_PAID
     )
+
+
+def decode_released(logs: Iterable[Log], debtor: int, creditor: int) -> int:
+    """How much (fen) of what was withheld between two cities a transaction released; 0 if nothing."""
+    return sum(
+        _words(log.data)[1]
+        for log in logs
+        if [*map(_number, log.topics[1:])] == [debtor, creditor] and log.topics[0] == WITHHELD_RELEASED
+    )
+
+
+def read_withholding(log: Log) -> Withholding:
+    """What a FaresWithheld or WithheldReleased event tells."""
+    day, amount = _words(log.data)
+    return Withholding(_number(log.topics[1]), day, amount, log.topics[0] == WITHHELD_RELEASED)
 
 
 def _settlement(log: Log, refused: Iterable[tuple[int, int]]) -> Settlement:

@@ -78,14 +78,28 @@ def _trust_list(config: GateConfig) -> dict[str, object]:
     except TrustListError as error:
         return {"problem": str(error)}
     age = int(time.time()) - trust.block_time
+    limit = trust.limit(config.trust_list_max_age)
     return {
         "block": trust.block,
         "block_time": trust.block_time,
         "age": age,
-        "expired": age >= config.trust_list_max_age,
+        "limit": limit,
+        "expired": age >= limit,
         "cities": len(trust.cities),
         "revoked": len(trust.revoked),
         "chain_id": trust.domain.chain_id,
         "clearinghouse": to_checksum(trust.domain.clearinghouse),
         "predecessors": predecessor_documents(trust.line),
+        "ends": trust.ends,
+        "problem": trust.problem,
+        "called_off": [to_checksum(domain.clearinghouse) for domain in trust.called_off],
+        "owing": [
+            {
+                "clearinghouse": to_checksum(one.clearinghouse),
+                "debtor": one.debtor,
+                "arrears": one.arrears,
+                "withheld": one.withheld,
+            }
+            for one in trust.owing
+        ],
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gate_client import ride_log
@@ -311,14 +311,21 @@ class Submitter:
         if not isinstance(error, ChainRefusalError) or error.name != "SettlementIsStopped":
             return None
         until = int(str(error.details[0]))
-        window = self._chain.submission_window()
-        settle_by = min(ride.exited_at for *_, ride in stored.batch.iter_rides()) + window
+        settle_by = self._settle_by(sorted({ride.exited_at for *_, ride in stored.batch.iter_rides()}))
         if settle_by >= until - STOP_LENGTH:  # else they were too late before it began
             settle_by = max(settle_by, until + AFTER_A_STOP)
         return (
             f"settlement is stopped until {_time(until)}; the batch is kept and goes out with the first submit after "
             f"that; its rides can be settled until {_time(settle_by)}"
         )
+
+    def _settle_by(self, exits: Sequence[int]) -> int:
+        """Until when all rides of a batch can be settled, by when they ended, ascending: each has the window of its own
+        time, and there are two at most."""
+        window = self._chain.submission_window(exits[0])
+        if window <= self._chain.submission_window(exits[-1]):
+            return exits[0] + window
+        return min(exited_at + self._chain.submission_window(exited_at) for exited_at in exits)
 
     def _lose_patience(self, stored: StoredBatch) -> None:
         since = self._unknown_since.setdefault(stored.id, time.monotonic())

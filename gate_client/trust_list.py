@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Final
 
 from gate_client.errors import TrustListError
 from gate_client.files import locked, write_durably
@@ -63,24 +62,14 @@ class TrustedTariff:
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceTimes:
-    """How long after its end a ride may be submitted, then disputed, and then answered for, in seconds."""
+class Owing:
+    """What a city owes this operator in arrears at one Clearinghouse (20 bytes), fen; `withheld` of it can't be paid
+    yet, because it is above the city's daily limit."""
 
-    submission: int
-    dispute: int
-    answer: int
-
-    @property
-    def total(self) -> int:
-        """How long after a ride its codes may be asked for, if an emergency stop delayed it, too; seconds."""
-        return self.submission + DELAYED_BY_STOPS + self.dispute + self.answer
-
-
-DELAYED_BY_STOPS: Final = 6 * 86_400
-"""Seconds by which a ride may settle later than its submission window: a stop of 3 days, and 3 days after it."""
-
-PROTOCOL_TIMES: Final = EvidenceTimes(submission=30 * 86_400, dispute=30 * 86_400, answer=10 * 86_400)
-"""Those that protocol sections 6 and 8 give."""
+    clearinghouse: bytes
+    debtor: int
+    arrears: int
+    withheld: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +80,11 @@ class TrustList:
     Unix seconds; `revoked` holds (issuer, serial) of tickets for this operator, in whichever domain, that were revoked
     from block `revoked_from` on (None: not known). `evidence_for` is how long after a ride its codes may be asked for,
     in seconds: the longest of any sync of any Clearinghouse of the line (None: no sync has asked).
+
+    `grace` is how old the list may be by the chain: the least of the Clearinghouses' graces in force and to come, in
+    seconds (None: no sync has asked). `ends` is when the newest closes without a successor that can be used, and
+    `problem` why the one that was named can't be; `called_off` are domains that the list had and has no more. `owing`
+    is what others owe the operator.
     """
 
     domain: Domain
@@ -103,11 +97,20 @@ class TrustList:
     predecessors: tuple[Predecessor, ...] = ()
     revoked_from: int | None = None
     evidence_for: int | None = None
+    grace: int | None = None
+    ends: int | None = None
+    problem: str | None = None
+    called_off: tuple[Domain, ...] = ()
+    owing: tuple[Owing, ...] = ()
 
     @property
     def line(self) -> Line:
         """The Clearinghouses whose tickets count, the newest and those before it."""
-        return Line(self.domain, self.predecessors)
+        return Line(self.domain, self.predecessors, self.ends, self.problem, self.called_off)
+
+    def limit(self, setting: int) -> int:
+        """How old the list may be, in seconds: as the gate's settings say, but never older than the chain allows."""
+        return setting if self.grace is None else min(setting, self.grace)
 
     def city(self, code: int) -> TrustedCity | None:
         """The city with this code, None where the registry has never had one."""
@@ -143,6 +146,11 @@ class TrustList:
             "revoked": revoked,
             "revoked_from": self.revoked_from,
             "evidence_for": self.evidence_for,
+            "grace": self.grace,
+            "ends": self.ends,
+            "problem": self.problem,
+            "called_off": [to_checksum(domain.clearinghouse) for domain in self.called_off],
+            "owing": [_owing_document(one) for one in self.owing],
             "tariff": {
                 "digest": self.tariff.digest,
                 "highest_fare": self.tariff.highest_fare,
@@ -181,6 +189,11 @@ class TrustList:
                 predecessors=tuple(_predecessor(chain_id, before) for before in document["predecessors"]),
                 revoked_from=None if since is None else _whole(since),
                 evidence_for=None if evidence_for is None else _whole(evidence_for),
+                grace=_whole_or_none(document.get("grace")),
+                ends=_whole_or_none(document.get("ends")),
+                problem=None if document.get("problem") is None else _text(document["problem"]),
+                called_off=tuple(Domain(chain_id, parse_address(each)) for each in document.get("called_off", ())),
+                owing=tuple(_owing(each) for each in document.get("owing", ())),
             )
         except KeyError as error:
             raise TrustListError(f"{error} is missing") from None
@@ -229,7 +242,7 @@ def check_replacement(old: TrustList, new: TrustList) -> None:
     Raises:
         TrustListError: it may not.
     """
-    if not new.line.continues(old.line):
+    if not new.line.meets(old.line):
         raise TrustListError(
             f"the trust list is of {_domain_text(old.domain)}, the new one of {_domain_text(new.domain)}, which isn't "
             f"its successor: a gate doesn't change its domain; use a new journal for the new one"
@@ -332,6 +345,25 @@ def _predecessor(chain_id: int, document: Mapping[str, object]) -> Predecessor:
     return Predecessor(Domain(chain_id, address), _whole(document["closes_at"]))
 
 
+def _owing_document(owing: Owing) -> dict[str, object]:
+    address = to_checksum(owing.clearinghouse)
+    return {
+        "clearinghouse": address,
+        "debtor": owing.debtor,
+        "arrears": owing.arrears,
+        "withheld": owing.withheld,
+    }
+
+
+def _owing(document: Mapping[str, object]) -> Owing:
+    return Owing(
+        clearinghouse=parse_address(_text(document["clearinghouse"])),
+        debtor=_whole(document["debtor"]),
+        arrears=_whole(document["arrears"]),
+        withheld=_whole(document["withheld"]),
+    )
+
+
 def _tariff(document: Mapping[str, object]) -> TrustedTariff:
     stations = document["stations"]
     if not isinstance(stations, list):
@@ -347,6 +379,10 @@ def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"expected a whole number, found {value!r}")
     return value
+
+
+def _whole_or_none(value: object) -> int | None:
+    return None if value is None else _whole(value)
 
 
 def _text(value: object) -> str:

@@ -51,12 +51,13 @@ class Verifier:
     """Steps 1 to 8 for one operator's gates, by one trust list.
 
     A ticket counts in the domain that its issuer signed it in: the newest Clearinghouse's is tried first, then those
-    before it (end of section 7). `max_age` is how old the list may be, in seconds.
+    before it (end of section 7). `max_age` is how old the list may be by the gate's settings, in seconds; the chain may
+    allow less.
     """
 
     def __init__(self, trust: TrustList, *, max_age: int) -> None:
         self.trust = trust
-        self._max_age = max_age
+        self._limit = trust.limit(max_age)
         self._domain = trust.domain
         self._predecessors = trust.predecessors
         self._operator = trust.operator
@@ -114,7 +115,7 @@ class Verifier:
         """Step 2."""
         if now + CLOCK_TOLERANCE < self.trust.block_time:
             return GateReason.CLOCK_UNRELIABLE
-        if now - self.trust.block_time >= self._max_age:
+        if now - self.trust.block_time >= self._limit:
             return GateReason.TRUST_LIST_EXPIRED
         return None
 
@@ -133,7 +134,7 @@ class Verifier:
         """Step 5: the domain that the issuer signed in, the ticket hash there, and when it closes; None if in none."""
         ticket_hash = ticket.hash(self._domain)
         if recover_address(ticket_hash, ticket.signature) == key.address:
-            return self._domain, ticket_hash, None
+            return self._domain, ticket_hash, self.trust.ends
         for before in self._predecessors:
             ticket_hash = ticket.hash(before.domain)
             if recover_address(ticket_hash, ticket.signature) == key.address:
@@ -185,7 +186,7 @@ def _check_key(code: Code, key: TrustedKey | None, entry: bool, now: int) -> Gat
 
 
 def _check_closing(code: Code, closes_at: int | None, entry: bool, now: int) -> GateReason | None:
-    """Step 4 for a predecessor's ticket: there, every key ends when the predecessor closes."""
+    """Step 4 for a ticket of a domain that closes: there, every key ends when it does."""
     if entry and closes_at is not None and not (code.shown_at < closes_at and now < closes_at):
         return GateReason.KEY_NOT_VALID
     return None

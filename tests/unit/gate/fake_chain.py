@@ -11,12 +11,15 @@ from gate_client.settlement import (
     ARREARS_PAID,
     BATCH_SETTLED,
     RIDE_REJECTED,
+    WITHHELD_RELEASED,
     BatchRecord,
     Log,
     Receipt,
     SignedTransaction,
     TransactionState,
+    Withholding,
 )
+from gate_client.trust_list import Owing
 from interline.batch import Batch, outcome
 from interline.hashing import keccak256
 from interline.reasons import RideReason
@@ -42,6 +45,11 @@ class FakeChain:
     without_logs: bool = False
     stale_nonces: int = 0
     owed: dict[int, int] = field(default_factory=dict)
+    withheld: dict[tuple[int, int], int] = field(default_factory=dict)
+    """By (debtor, day): of what is owed."""
+    due_until: int = -1
+    """The last day of which anyone may release what is withheld."""
+    no_funds: set[int] = field(default_factory=set)
     block: int = 100
     settled: dict[tuple[int, int], int] = field(default_factory=dict)
     records: dict[bytes, BatchRecord] = field(default_factory=dict)
@@ -86,7 +94,7 @@ class FakeChain:
         self._step()
         return 1
 
-    def submission_window(self) -> int:
+    def submission_window(self, exited_at: int) -> int:
         self._step()
         return 30 * 86_400
 
@@ -131,20 +139,48 @@ class FakeChain:
             return self.mined[tx]
         return Receipt(TransactionState.PENDING if tx in self.pending else TransactionState.UNKNOWN)
 
-    def owing_cities(self, creditor: int) -> list[int]:
+    def owing_cities(self, creditor: int) -> list[Owing]:
         self._step()
-        return [city for city, amount in self.owed.items() if amount]
+        return [Owing(b"", city, amount, self._withheld(city)) for city, amount in self.owed.items() if amount]
+
+    def has_funds(self, city: int) -> bool:
+        self._step()
+        return city not in self.no_funds
+
+    def withholdings(self, creditor: int, from_block: int, to_block: int) -> list[Withholding]:
+        self._step()
+        return [Withholding(debtor, day, amount, False) for (debtor, day), amount in sorted(self.withheld.items())]
+
+    def releasable(self, sender: bytes, debtor: int, creditor: int, day: int) -> int:
+        self._step()
+        if day > self.due_until:
+            raise ChainRefusalError("StillWithheld", ((day + 15) * 86_400,))
+        return self.withheld.get((debtor, day), 0)
+
+    def sign_release(self, private_key: bytes, debtor: int, creditor: int, day: int) -> SignedTransaction:
+        self._step()
+
+        def release(tx: bytes) -> list[Log]:
+            amount = self.withheld.pop((debtor, day), 0)
+            data = word(day) + word(amount)
+            return [Log((WITHHELD_RELEASED, word(debtor), word(creditor)), data, tx)] if amount else []
+
+        return self._sign(release)
 
     def sign_pay_arrears(self, private_key: bytes, debtor: int, creditor: int) -> SignedTransaction:
         self._step()
 
         def pay(tx: bytes) -> list[Log]:
-            amount, self.owed[debtor] = self.owed[debtor], 0
+            left = self._withheld(debtor)
+            amount, self.owed[debtor] = self.owed[debtor] - left, left
             return [Log((ARREARS_PAID, word(debtor), word(creditor)), word(amount), tx)]
 
         return self._sign(pay)
 
     # ------------------------------------------------------------ internals
+
+    def _withheld(self, city: int) -> int:
+        return sum(amount for (debtor, _), amount in self.withheld.items() if debtor == city)
 
     def _step(self) -> None:
         self.calls += 1

@@ -253,15 +253,29 @@ class TestStopped:
     def test_a_window_that_ends_during_the_stop_is_made_longer(
         self, submit: Submit, in_flight: list[Rider], stopped: FakeChain, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(stopped, "submission_window", lambda: DAY)
+        monkeypatch.setattr(stopped, "submission_window", lambda exited_at: DAY)
         assert f"can be settled until {day(self.UNTIL + AFTER_A_STOP)}" in submit().waiting[0].problem
 
     def test_one_that_ended_before_the_stop_is_not(
         self, submit: Submit, in_flight: list[Rider], stopped: FakeChain, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         window = self.UNTIL - STOP_LENGTH - 1 - (NOW + 600)
-        monkeypatch.setattr(stopped, "submission_window", lambda: window)
+        monkeypatch.setattr(stopped, "submission_window", lambda exited_at: window)
         assert f"can be settled until {day(NOW + 600 + window)}" in submit().waiting[0].problem
+
+    def test_each_ride_has_the_window_of_when_it_ended(
+        self, submit: Submit, in_flight: list[Rider], stopped: FakeChain, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All ended at the same time here; a window that changed at their end is asked for by that."""
+        asked: list[int] = []
+
+        def window(exited_at: int) -> int:
+            asked.append(exited_at)
+            return 60 * DAY
+
+        monkeypatch.setattr(stopped, "submission_window", window)
+        assert f"can be settled until {day(NOW + 600 + 60 * DAY)}" in submit().waiting[0].problem
+        assert set(asked) == {NOW + 600}
 
 
 def day(seconds: int) -> str:

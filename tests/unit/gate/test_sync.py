@@ -9,12 +9,14 @@ import pytest
 from gate_client.errors import ChainError, ChainUnavailableError, TrustListError
 from gate_client.line import Links, Predecessor
 from gate_client.sync import OVERLAP, make_trust_list
-from gate_client.trust_list import DELAYED_BY_STOPS, CityStatus, EvidenceTimes, TrustedCity, TrustList
+from gate_client.terms import DELAYED_BY_STOPS, EvidenceTimes, Terms, TermSets
+from gate_client.trust_list import CityStatus, Owing, TrustedCity, TrustList
 from interline.domain import Domain
 from interline.tariff import Tariff
 from tests.unit.gate.conftest import NOW
 
 TIMES = EvidenceTimes(submission=20 * 86_400, dispute=7 * 86_400, answer=3 * 86_400)
+TERMS = Terms(max_fare=20_000, grace=86_400, times=TIMES)
 
 
 @dataclass
@@ -23,11 +25,14 @@ class FakeRegistry:
 
     state: TrustList
     deployed: int = 3
-    highest: int = 20_000
+    now: Terms = TERMS
     failures: list[Exception] = field(default_factory=list)
     asked: list[tuple[int, int, int]] = field(default_factory=list)
     start: Domain | None = None
-    times: EvidenceTimes = TIMES
+    coming: Terms | None = None
+    owing: list[Owing] = field(default_factory=list)
+    problem: ChainError | None = None
+    """What the named successor answers with."""
 
     @property
     def clearinghouse(self) -> bytes:
@@ -57,13 +62,16 @@ class FakeRegistry:
         assert block == self.state.block
         return self.state.cities
 
-    def max_fare(self, block: int) -> int:
+    def terms(self, block: int | None) -> TermSets:
         assert block == self.state.block
-        return self.highest
+        return TermSets(self.now, coming=self.coming, valid_from=NOW + 3_600 if self.coming else 0)
 
-    def evidence_times(self, block: int) -> EvidenceTimes:
-        assert block == self.state.block
-        return self.times
+    def owing_cities(self, creditor: int) -> list[Owing]:
+        return self.owing
+
+    def require_answers(self, block: int | None) -> None:
+        if self.problem is not None:
+            raise self.problem
 
     def registry_deployed_at(self) -> int:
         return self.deployed
@@ -75,9 +83,8 @@ class FakeRegistry:
 
 @pytest.fixture
 def registry(trust: TrustList) -> FakeRegistry:
-    return FakeRegistry(
-        replace(trust, block=50_000, revoked=frozenset({(3100, 9)}), revoked_from=3, evidence_for=TIMES.total)
-    )
+    known = {"revoked_from": 3, "evidence_for": TIMES.total, "grace": 86_400}
+    return FakeRegistry(replace(trust, block=50_000, revoked=frozenset({(3100, 9)}), **known))
 
 
 def test_the_list_is_what_the_chain_says_at_its_newest_block(registry: FakeRegistry, hangzhou_tariff: Tariff) -> None:
@@ -176,7 +183,7 @@ def test_an_operator_that_is_not_active_is_warned(
 def test_a_tariff_above_what_the_chain_settles_is_warned_of(
     registry: FakeRegistry, hangzhou_tariff: Tariff, caplog: pytest.LogCaptureFixture
 ) -> None:
-    registry.highest = hangzhou_tariff.highest_fare - 1
+    registry.now = replace(TERMS, max_fare=hangzhou_tariff.highest_fare - 1)
     make_trust_list(registry, 3301, hangzhou_tariff, None)
     assert "rides will be rejected" in caplog.text
 
