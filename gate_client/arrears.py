@@ -86,11 +86,14 @@ class ArrearsCollector:
         """
         for (debtor, day), tx in list(self._releasing.items()):
             receipt = self._chain.receipt(tx)
-            if receipt.state is not TransactionState.PENDING:
-                del self._releasing[debtor, day]
-                amount = decode_released(receipt.logs, debtor, self._operator)
-                if amount:
-                    self._released.append(WithheldRelease(self._domain, debtor, day, amount, tx))
+            if receipt.state is TransactionState.PENDING:
+                continue
+            del self._releasing[debtor, day]
+            if receipt.state is TransactionState.SUCCEEDED:
+                self._withheld.forget(debtor, day)
+            amount = decode_released(receipt.logs, debtor, self._operator)
+            if amount:
+                self._released.append(WithheldRelease(self._domain, debtor, day, amount, tx))
         paid: list[ArrearsPayment] = []
         for debtor, tx in list(self._flying.items()):
             receipt = self._chain.receipt(tx)

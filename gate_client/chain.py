@@ -294,7 +294,7 @@ class Chain:
         return [read_withholding(log) for log in self._logs(_address(self.clearinghouse), topics, from_block, to_block)]
 
     def releasable(self, sender: bytes, debtor: int, creditor: int, day: int) -> int:
-        """Try to release what was withheld on a day (since 1970) without sending it; how much it would be, fen.
+        """Try to release what was withheld on a day (since 1970) without sending it; how much it would be now, fen.
 
         Raises:
             ChainRefusalError: it is too early.

@@ -155,7 +155,7 @@ def _time(seconds: int) -> str:
 
 
 def _day(day: int) -> str:
-    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
+    return moment_text(day * 86_400)[:10]
 
 
 def _short(data: bytes) -> str:

@@ -1,7 +1,8 @@
 """Releasing what other cities' daily limits withheld of this one's fares, once it is due (protocol section 6).
 
-What is withheld of a day is told by events; that its time has come, the contract says itself. Anyone may release it
-then, and what is released is arrears as others, which `payArrears` pays.
+What was withheld on a day is told by events; that its time has come, the contract says itself. Anyone may release it
+then, and what is released is arrears as others, which `payArrears` pays. Days go in their order, those too of which
+corrections left nothing: what was set off lessens the first day that is released, whichever it is.
 """
 
 from __future__ import annotations
@@ -51,13 +52,16 @@ class WithheldDays:
         for debtor in debtors:
             for day in sorted(self._days.get(debtor, ())):
                 try:
-                    amount = self._chain.releasable(sender, debtor, self._creditor, day)
+                    self._chain.releasable(sender, debtor, self._creditor, day)
                 except ChainRefusalError as refusal:
                     if refusal.name != "StillWithheld":
                         raise
                     break  # later days are due later
-                if amount:
-                    yield debtor, day
+                yield debtor, day
+
+    def forget(self, debtor: int, day: int) -> None:
+        """A day was released, or there was nothing of it after all."""
+        self._days.get(debtor, set()).discard(day)
 
     def _read(self) -> None:
         head = self._chain.head()

@@ -170,8 +170,8 @@ class Books:
     withheld: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
     """What of the arrears is above a daily limit, and can't be paid before it is released; by (debtor, creditor)."""
     withheld_on: defaultdict[tuple[int, int, int], int] = field(default_factory=lambda: defaultdict(int))
-    """By (debtor, creditor, day since 1970), as far as it wasn't released; more than is still withheld, where
-    corrections were set off against it."""
+    """By (debtor, creditor, day since 1970), as far as it wasn't released; together more than is still withheld, where
+    corrections were set off against it: the first days to be released come to less by that."""
     limits: DailyLimits = field(default_factory=DailyLimits)
     _owing: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -248,12 +248,14 @@ class Books:
         return self.post(settlement(issuer, operator, fares, paid))
 
     def release(self, debtor: int, creditor: int, day: int, amount: int) -> None:
-        """What was withheld on a day (UTC, since 1970) can be paid as other arrears; nothing is moved by that."""
+        """What was withheld on a day (UTC, since 1970), less what was set off since, can be paid as other arrears;
+        nothing is moved by that."""
         still = self.withheld.get((debtor, creditor), 0)
-        most = min(self.withheld_on.get((debtor, creditor, day), 0), still)
-        _require(
-            0 < amount == most, f"{most} fen of day {day} to be released of {debtor}'s to {creditor}, came {amount}"
-        )
+        on_day = self.withheld_on.get((debtor, creditor, day), 0)
+        set_off = sum(of for (*pair, _), of in self.withheld_on.items() if pair == [debtor, creditor]) - still
+        left = on_day - min(on_day, set_off)
+        _require(on_day > 0, f"a day with fares of {debtor} withheld from {creditor}, came {day}")
+        _require(amount == left, f"{left} fen of day {day} to be released of {debtor}'s to {creditor}, came {amount}")
         self.withheld_on.pop((debtor, creditor, day))
         self.withheld[debtor, creditor] = still - amount
 

@@ -7,7 +7,7 @@ be cut off above a block: that is how a reorganised chain is followed, and how a
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """An index with another one is made anew: all of it follows from the chain."""
 
 TABLES: Final[dict[str, str]] = {

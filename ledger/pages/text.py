@@ -132,11 +132,11 @@ _WORDS: Final[dict[str, Words]] = {
     "arrears": Words("Arrears", "欠款"),
     "debtor": Words("Debtor", "欠款方"),
     "creditor": Words("Creditor", "收款方"),
-    "withheld": Words("Of which withheld", "其中暂缓支付"),
+    "withheld": Words("Of which withheld", "其中暂扣"),
     "withheld_note": Words(
         "Withheld: fares above the debtor's daily limit. They are owed, and can be paid once the debtor confirms them "
         "or their time is over.",
-        "暂缓支付：超出欠款方每日限额的票款，仍属欠款，待欠款方确认或期限届满后方可支付。",
+        "暂扣：超出欠款方每日限额的票款，仍属欠款，待欠款方确认或期限届满后方可支付。",
     ),
     "no_arrears": Words("Nobody is in arrears.", "目前没有欠款。"),
     "amount": Words("Amount, yuan", "金额（元）"),

@@ -56,7 +56,7 @@ class Proposal:
     requested: bool = False
     """Whether it is a recovery: two thirds of the others are needed, and the city itself doesn't count."""
     alone: bool = False
-    """Of a recovery: there were no others when it was asked for, so it needs no vote."""
+    """Of a recovery: there were no others when it was asked for, so it needs no vote, whoever joins then."""
     votes: set[int] = field(default_factory=set)
     executable_from: int = 0
     kept_until: int = 0
@@ -91,8 +91,8 @@ class Proposal:
     def count(self, roll: frozenset[int]) -> tuple[int, int]:
         """(votes that count, votes needed) of the cities of a roll."""
         voters = roll - {self.concerned} if self.requested else roll
-        needed = (2 * len(voters) + 2) // 3
-        return len(self.votes & roll - {self.concerned}), needed if self.alone else max(1, needed)
+        needed = 0 if self.alone else max(1, (2 * len(voters) + 2) // 3)
+        return len(self.votes & roll - {self.concerned}), needed
 
     def passes(self, roll: frozenset[int]) -> bool:
         """Whether it has two thirds of a roll."""

@@ -96,14 +96,14 @@ def _withheld(closing: Account) -> list[Words]:
         said.append(
             Words(
                 f"Of the arrears owed at the end, {owed} yuan are withheld: fares above this city's daily limit.",
-                f"期末应付欠款中有 {owed} 元暂缓支付（超出本市每日限额的票款）。",
+                f"期末应付欠款中有 {owed} 元暂扣（超出本市每日限额的票款）。",
             )
         )
     if closing.due_withheld:
         said.append(
             Words(
                 f"Of the arrears due at the end, {due} yuan are withheld: fares above the debtors' daily limits.",
-                f"期末应收欠款中有 {due} 元暂缓支付（超出欠款方每日限额的票款）。",
+                f"期末应收欠款中有 {due} 元暂扣（超出欠款方每日限额的票款）。",
             )
         )
     return said

@@ -135,7 +135,9 @@ class IndexRows:
     def release(self, debtor: int, creditor: int, day: int, at: int | None = None) -> int:
         """What was withheld on a day (since 1970) can be paid from now on; gives the block's number."""
         self._begin(at)
-        amount = min(self.books.withheld_on[debtor, creditor, day], self.books.withheld[debtor, creditor])
+        on_days = {one: of for one, of in self.books.withheld_on.items() if one[:2] == (debtor, creditor)}
+        set_off = sum(on_days.values()) - self.books.withheld[debtor, creditor]
+        amount = max(on_days[debtor, creditor, day] - set_off, 0)
         self.books.release(debtor, creditor, day, amount)
         told = {"issuer": debtor, "operator": creditor, "day": day, "amount": amount}
         place = self.event("Clearinghouse", "WithheldReleased", **told)

@@ -296,7 +296,7 @@ def _live(small: SmallWorld) -> None:
 
 
 def _admit_xuzhou(small: SmallWorld) -> None:
-    call = small.world.registry.call("admit", XUZHOU.code, XUZHOU.name, XUZHOU.admin, XUZHOU.treasury)
+    call = small.world.registry.call("admit", XUZHOU.code, XUZHOU.name, XUZHOU.admin, XUZHOU.treasury, XUZHOU.recovery)
     at = moment("12-01 04:00")
     number = small.propose(call, SHANGHAI, HANGZHOU, NINGBO, HEFEI, NANJING, at=at)
     small.execute(number, at + 1_800)

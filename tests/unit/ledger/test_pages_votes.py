@@ -204,6 +204,13 @@ class TestRecovery:
         one = one_of(*left, self.requested(1, 2 * DAY), passed, now=3 * DAY)
         assert (one.tally, one.standing(3 * DAY)) == ((0, 0), Standing.WAITS)
 
+    def test_nor_is_any_needed_once_others_joined(self) -> None:
+        left = [("CityExited", {"city": city}, DAY) for city in (SHANGHAI, HANGZHOU)]
+        passed = ("Passed", {"id": 1, "executableFrom": 2 * DAY + WEEK}, 2 * DAY)
+        joined = ("CityAdmitted", {"city": NANJING, "countsFrom": 2 * DAY + WEEK}, 2 * DAY)
+        one = one_of(*left, self.requested(1, 2 * DAY), passed, joined, now=2 * DAY + WEEK)
+        assert (one.tally, one.standing(2 * DAY + WEEK)) == ((0, 0), Standing.WAITS)
+
 
 @pytest.mark.parametrize(
     ("data", "tally"),
