@@ -102,7 +102,7 @@ def test_every_ride_settles_once_where_its_ticket_was_signed_for(tmp_path: Path)
         settings = {"batch_max_rides": 4, "trust_list_max_age": (DAYS_AGO + 5) * 86_400}
         gate = gate_folder(tmp_path / "gate", old, old.cities["Hangzhou"], **settings)
         switch = Switch(old, new, gate, random.Random(seed))
-        gate.json("sync")
+        gate.sync_in_the_past()
         began = time.monotonic()
         leave_batches_signed(switch)
         # Half of the kills ahead are to be before it closes, however long they take here.

@@ -335,12 +335,14 @@ class TestAChainThatIsAway:
 
 
 def write_max_fare(deployment: Deployment, fen: int) -> None:
-    """Into the contract's storage, behind its back: a vote for a lower one would hold weeks later."""
-    house, slot = deployment.clearinghouse, 2
-    word = int.from_bytes(deployment.web3.eth.get_storage_at(house.address, slot))
-    changed = (word >> 24 << 24) | fen
+    """Into the contract's storage, behind its back, for rides that were carried before, too: in the word that settling
+    asks and in that of the parameters in force."""
+    house = deployment.clearinghouse
     request = deployment.web3.provider.make_request
-    request("anvil_setStorageAt", [house.address, hex(slot), "0x" + changed.to_bytes(32).hex()])  # type: ignore[arg-type]
+    for slot in (2, 4):
+        word = int.from_bytes(deployment.web3.eth.get_storage_at(house.address, slot))
+        changed = (word >> 24 << 24) | fen
+        request("anvil_setStorageAt", [house.address, hex(slot), "0x" + changed.to_bytes(32).hex()])  # type: ignore[arg-type]
     assert house.functions.maxFare().call() == fen
 
 

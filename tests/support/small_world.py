@@ -412,7 +412,7 @@ def _last_business(small: SmallWorld) -> None:
     parameters = small.world.clearinghouse.call("setParameters", astuple(Parameters(dispute_fee=600)))
     others = (HANGZHOU, NINGBO, HEFEI, NANJING, SUZHOU)
     small.propose(parameters, SHANGHAI, *others, at=moment("12-13 11:00"))
-    admit = ("admit", CHANGZHOU.code, CHANGZHOU.name, CHANGZHOU.admin, CHANGZHOU.treasury)
+    admit = ("admit", CHANGZHOU.code, CHANGZHOU.name, CHANGZHOU.admin, CHANGZHOU.treasury, CHANGZHOU.recovery)
     small.propose(small.world.registry.call(*admit), NANJING, SUZHOU, at=moment("12-13 15:00"))
 
 
