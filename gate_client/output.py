@@ -145,6 +145,7 @@ def _domains(domains: Sequence[Mapping[str, Any]]) -> Table:
     for domain in domains:
         rides = domain["rides"]
         closes = "" if domain["closes_at"] is None else _time(domain["closes_at"])
+        closes = "called off" if domain["called_off"] else closes
         counts = (domain["taps"]["waiting"], rides["ready"] + rides["batched"], rides["settled"], rides["rejected"])
         table.add_row(f"{domain['clearinghouse'][:14]}…", closes, *map(str, counts))
     return table

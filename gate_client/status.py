@@ -20,7 +20,7 @@ RIDE_STATES = ("ready", "batched", "settled", "rejected")
 def read_status(config: GateConfig) -> dict[str, object]:
     """Scans by reason, taps and rides by state, what waits, and the trust list. Amounts in fen, ages in seconds.
 
-    `domains` has the same of each Clearinghouse of the line, the newest first.
+    `domains` has the same of each Clearinghouse of the line, the newest first, and of those that were called off.
 
     Raises:
         JournalError: the journal can't be read, is another operator's, or nobody has scanned or synced there.
@@ -48,7 +48,8 @@ def read_status(config: GateConfig) -> dict[str, object]:
         document["rides"] = dict.fromkeys(RIDE_STATES, 0) | ride_log.count_rides(journal)
         document["rejected"] = ride_log.count_rejected(journal)
         document["settled_fares"] = ride_log.settled_fares(journal)
-        document["domains"] = [_domain(journal, domain) for domain in journal.line.domains]
+        line = journal.line
+        document["domains"] = [_domain(journal, domain) for domain in (*line.domains, *line.called_off)]
         document["waiting"] = [
             {
                 "batch_id": "0x" + batch_id.hex(),
@@ -67,6 +68,7 @@ def _domain(journal: Journal, domain: Domain) -> dict[str, object]:
         "chain_id": domain.chain_id,
         "clearinghouse": to_checksum(domain.clearinghouse),
         "closes_at": journal.line.closes_at(domain),
+        "called_off": domain in journal.line.called_off,
         "taps": dict.fromkeys(map(str, TapState), 0) | tap_log.count_taps(journal, domain),
         "rides": dict.fromkeys(RIDE_STATES, 0) | ride_log.count_rides(journal, domain),
     }

@@ -70,6 +70,36 @@ class TestTheLineItIsBoundTo:
             journal.extend(line)
             assert journal.line == line
 
+    def test_a_successor_that_was_called_off_leaves_the_line_and_keeps_its_rides(
+        self, two: Journal, line: Line, domain: Domain
+    ) -> None:
+        number = two.domain_id(NEW)
+        two.extend(Line(domain, called_off=(NEW,)))
+        assert two.line == Line(domain, called_off=(NEW,))
+        assert two.domain_id(NEW) == number
+        two.close()
+        assert bound_line(two.path) == Line(domain, called_off=(NEW,))
+        with Journal(two.path, operator=3301, domain=domain) as journal:
+            assert journal.line.called_off == (NEW,)
+
+    def test_another_that_is_named_takes_its_place(self, two: Journal, domain: Domain) -> None:
+        two.extend(Line(NEWER, (Predecessor(domain, CLOSES_AT + 5),)))
+        assert two.line == Line(NEWER, (Predecessor(domain, CLOSES_AT + 5),), called_off=(NEW,))
+
+    def test_one_that_is_named_again_is_back(self, two: Journal, line: Line, domain: Domain) -> None:
+        two.extend(Line(domain, called_off=(NEW,)))
+        two.extend(line)
+        assert two.line == line
+
+    def test_a_closing_that_was_put_off_is_learnt_of(self, two: Journal, domain: Domain) -> None:
+        two.extend(Line(NEW, (Predecessor(domain, CLOSES_AT + 86_400),)))
+        assert two.line.closes_at(domain) == CLOSES_AT + 86_400
+
+    def test_a_newest_that_closes_without_a_successor_is_kept_so(self, journal: Journal, domain: Domain) -> None:
+        journal.extend(Line(domain, ends=CLOSES_AT))
+        journal.close()
+        assert bound_line(journal.path) == Line(domain, ends=CLOSES_AT)
+
     def test_what_leads_back_to_none_of_it_is_another_line(self, two: Journal) -> None:
         with pytest.raises(JournalError, match="which isn't its successor; use a new journal for a new domain"):
             two.extend(Line(NEWER, (Predecessor(Domain(1337, b"\x09" * 20), 1),)))

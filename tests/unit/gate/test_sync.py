@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from gate_client.errors import ChainError, ChainUnavailableError, TrustListError
+from gate_client.errors import ChainError, ChainUnavailableError, SuccessionError, TrustListError
 from gate_client.line import Links, Predecessor
 from gate_client.sync import OVERLAP, make_trust_list
 from gate_client.terms import DELAYED_BY_STOPS, EvidenceTimes, Terms, TermSets
@@ -206,3 +206,72 @@ def test_a_chain_that_cannot_tell_is_an_error(
 
 def test_the_time_of_a_list_is_its_blocks(registry: FakeRegistry, hangzhou_tariff: Tariff) -> None:
     assert make_trust_list(registry, 3301, hangzhou_tariff, None).block_time == NOW - 600
+
+
+class TestWhatTheChainAllowsAndOwes:
+    def test_the_limit_is_the_least_of_the_graces_in_force_and_to_come(
+        self, registry: FakeRegistry, hangzhou_tariff: Tariff
+    ) -> None:
+        registry.coming = replace(TERMS, grace=3_600)
+        assert make_trust_list(registry, 3301, hangzhou_tariff, None).grace == 3_600
+        registry.coming = replace(TERMS, grace=7 * 86_400)
+        assert make_trust_list(registry, 3301, hangzhou_tariff, None).grace == 86_400
+
+    def test_evidence_is_kept_for_the_longest_times_of_any_set(
+        self, registry: FakeRegistry, hangzhou_tariff: Tariff
+    ) -> None:
+        registry.coming = replace(TERMS, times=replace(TIMES, dispute=90 * 86_400))
+        trust = make_trust_list(registry, 3301, hangzhou_tariff, None)
+        assert trust.evidence_for == TIMES.total + 83 * 86_400
+
+    def test_a_tariff_above_what_the_chain_will_settle_is_warned_of(
+        self, registry: FakeRegistry, hangzhou_tariff: Tariff, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        registry.coming = replace(TERMS, max_fare=hangzhou_tariff.highest_fare - 1)
+        make_trust_list(registry, 3301, hangzhou_tariff, None)
+        assert f"of rides that end from {NOW + 3_600} on" in caplog.text
+
+    def test_what_others_owe_is_in_it(self, registry: FakeRegistry, hangzhou_tariff: Tariff) -> None:
+        registry.owing = [Owing(registry.clearinghouse, 3203, 900, 500)]
+        assert make_trust_list(registry, 3301, hangzhou_tariff, None).owing == tuple(registry.owing)
+
+
+class TestASuccessorThatCanNotBeUsed:
+    NEW = Domain(1337, b"\x02" * 20)
+
+    @pytest.fixture
+    def named(self, registry: FakeRegistry, trust: TrustList) -> FakeRegistry:
+        """The predecessor, whose successor has but three getters."""
+        before = (Predecessor(trust.domain, NOW + 86_400),)
+        registry.state = replace(registry.state, domain=self.NEW, predecessors=before)
+        registry.start = trust.domain
+        registry.problem = ChainError("execution reverted")
+        return registry
+
+    def test_the_list_is_made_without_it(
+        self, named: FakeRegistry, trust: TrustList, hangzhou_tariff: Tariff, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        made = make_trust_list(named, 3301, hangzhou_tariff, None)
+        assert (made.domain, made.predecessors, made.ends) == (trust.domain, (), NOW + 86_400)
+        assert made.problem is not None
+        assert "can't be used: execution reverted" in caplog.text
+
+    def test_one_that_was_in_the_list_drops_out_with_a_word(
+        self, named: FakeRegistry, trust: TrustList, hangzhou_tariff: Tariff, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        old = replace(trust, domain=self.NEW, predecessors=(Predecessor(trust.domain, NOW + 86_400),))
+        made = make_trust_list(named, 3301, hangzhou_tariff, old)
+        assert made.called_off == (self.NEW,)
+        assert "is in the line no more: its tickets are refused from now on" in caplog.text
+        caplog.clear()
+        make_trust_list(named, 3301, hangzhou_tariff, made)
+        assert "in the line no more" not in caplog.text
+
+    def test_once_it_has_taken_over_the_old_list_stays(
+        self, named: FakeRegistry, trust: TrustList, hangzhou_tariff: Tariff
+    ) -> None:
+        closed = (Predecessor(trust.domain, named.state.block_time),)
+        named.state = replace(named.state, predecessors=closed)
+        old = replace(trust, domain=self.NEW, predecessors=closed)
+        with pytest.raises(SuccessionError, match="the old list stays"):
+            make_trust_list(named, 3301, hangzhou_tariff, old)

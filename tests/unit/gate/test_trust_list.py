@@ -13,6 +13,7 @@ from gate_client.errors import TrustListError
 from gate_client.line import Predecessor
 from gate_client.trust_list import (
     CityStatus,
+    Owing,
     TrustList,
     TrustListFile,
     load_trust_list,
@@ -37,12 +38,47 @@ def rich_list(trust: TrustList) -> TrustList:
         revoked=frozenset({(3100, 0), (3100, 2**40 - 1), (3203, 7)}),
         predecessors=predecessors,
         revoked_from=12,
+        evidence_for=76 * 86_400,
+        grace=7_200,
+        ends=1_950_000_000,
+        problem="0x02 names 0x03 as its successor, which can't be used",
+        called_off=(Domain(1337, b"\x0c" * 20),),
+        owing=(Owing(trust.domain.clearinghouse, 3203, 900, 500),),
     )
 
 
 def test_a_list_is_read_as_it_was_written(path: Path, rich_list: TrustList) -> None:
     assert replace_trust_list(path, rich_list) is None
     assert load_trust_list(path) == rich_list
+
+
+def test_a_list_of_the_version_before_is_read_without_what_it_lacks(path: Path, rich_list: TrustList) -> None:
+    document = json.loads(rich_list.to_json())
+    for key in ("grace", "ends", "problem", "called_off", "owing"):
+        del document[key]
+    path.write_text(json.dumps(document))
+    assert load_trust_list(path) == replace(rich_list, grace=None, ends=None, problem=None, called_off=(), owing=())
+
+
+@pytest.mark.parametrize(
+    ("grace", "setting", "limit"), [(None, 86_400, 86_400), (7_200, 86_400, 7_200), (7_200, 3_600, 3_600)]
+)
+def test_its_limit_is_the_setting_but_never_more_than_the_chain_allows(
+    trust: TrustList, grace: int | None, setting: int, limit: int
+) -> None:
+    assert replace(trust, grace=grace).limit(setting) == limit
+
+
+def test_a_list_that_lost_a_successor_takes_the_place_of_one_that_had_it(path: Path, trust: TrustList) -> None:
+    """It was called off; or another was named in its place."""
+    named = Domain(1337, b"\x0d" * 20)
+    replace_trust_list(path, replace(trust, domain=named, predecessors=(Predecessor(trust.domain, 2_000_000_000),)))
+    replace_trust_list(path, replace(trust, called_off=(named,)))
+    another = replace(
+        trust, domain=Domain(1337, b"\x0e" * 20), predecessors=(Predecessor(trust.domain, 2_100_000_000),)
+    )
+    replace_trust_list(path, another)
+    assert load_trust_list(path) == another
 
 
 def test_a_list_of_a_higher_block_takes_the_place_of_an_older_one(path: Path, trust: TrustList) -> None:

@@ -68,6 +68,40 @@ def test_every_key_of_the_old_one_ends_when_it_closes(
     assert check(old_rider.shows(shown_at), ENTRY, **closing(closes_at)).reason is reason
 
 
+class TestANewestThatClosesWithoutASuccessorThatCanBeUsed:
+    @pytest.mark.parametrize(
+        ("ends", "reason"), [(NOW + 1, GateReason.ACCEPTED), (NOW, GateReason.KEY_NOT_VALID)], ids=["before", "at it"]
+    )
+    def test_its_tickets_let_riders_in_until_then(
+        self, check: Check, rider: Rider, ends: int, reason: GateReason
+    ) -> None:
+        assert check(rider.shows(NOW), ENTRY, ends=ends).reason is reason
+
+    def test_and_out_afterwards(self, check: Check, rider: Rider) -> None:
+        assert check(rider.shows(NOW), EXIT, ends=NOW - DAY).reason is GateReason.ACCEPTED
+
+
+def test_tickets_of_one_that_was_called_off_are_refused(check: Check, old_rider: Rider) -> None:
+    assert check(old_rider.shows(NOW), ENTRY, called_off=(OLD,)).reason is GateReason.BAD_ISSUER_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    ("grace", "reason"),
+    [(601, GateReason.ACCEPTED), (600, GateReason.TRUST_LIST_EXPIRED), (10 * DAY, GateReason.ACCEPTED)],
+)
+def test_a_list_is_never_older_than_the_chains_grace(
+    check: Check, rider: Rider, grace: int, reason: GateReason
+) -> None:
+    """The fixture's is 600 s old, and the gate's setting a day."""
+    assert check(rider.shows(NOW), ENTRY, grace=grace).reason is reason
+
+
+def test_nor_than_the_setting(check: Check, rider: Rider) -> None:
+    late = NOW - 600 + MAX_AGE
+    decision = check(rider.shows(late), ENTRY, now=late, grace=10 * DAY)
+    assert decision.reason is GateReason.TRUST_LIST_EXPIRED
+
+
 def test_the_new_ones_keys_do_not(check: Check, rider: Rider) -> None:
     assert check(rider.shows(NOW), ENTRY, **closing(NOW - DAY)).reason is GateReason.ACCEPTED
 

@@ -48,6 +48,9 @@ class FakeChain:
         self.fail_at: int | None = None
         self.calls = 0
         self.hidden: set[bytes] = set()
+        self.houses = (House(CLEARINGHOUSE, REFUNDS, 0),)
+        self.called_off: dict[bytes, House | ChainError] = {}
+        """Clearinghouses that aren't of the line any more, and what they answer."""
 
     # building
 
@@ -100,15 +103,23 @@ class FakeChain:
 
     def line(self) -> tuple[House, ...]:
         self._call()
-        return (House(CLEARINGHOUSE, REFUNDS, 0),)
+        return self.houses
+
+    def house(self, address: bytes) -> House:
+        self._call()
+        found = self.called_off[address]
+        if isinstance(found, ChainError):
+            raise found
+        return found
 
     def terms(self, house: bytes, exited_at: int) -> Terms:
         return Terms(grace=86_400, dispute_time=30 * 86_400, answer_time=10 * 86_400, fee=500)
 
     def settlements(self, house: bytes, issuer: int, from_block: int, to_block: int) -> list[Settlement]:
         self._call()
-        assert (house, issuer) == (CLEARINGHOUSE, XUZHOU)
-        return [one for block in self.blocks[from_block : to_block + 1] for one, _ in block.batches]
+        assert issuer == XUZHOU
+        found = [one for block in self.blocks[from_block : to_block + 1] for one, _ in block.batches]
+        return [one for one in found if one.clearinghouse == house]
 
     def batch(self, settlement: Settlement) -> bytes:
         self._call()
@@ -384,3 +395,56 @@ def test_the_register_issues_on_while_the_feed_is_open(
     chain.mine(settled(tickets[0]))
     reader.read()
     assert office.issue(HANGZHOU, rider_keys(1))
+
+
+class TestASuccessorThatWasCalledOff:
+    OFF = bytes([0xCC] * 20)
+
+    @pytest.fixture
+    def read(self, chain: FakeChain, reader: FeedReader, tickets: list[Ticket]) -> int:
+        """A ride settled at each Clearinghouse of the line before it was called off; the last block."""
+        chain.houses = (*chain.houses, House(self.OFF, None, 0))
+        chain.mine(settled(tickets[0]))
+        happening = settled(tickets[1])
+        happening.batches = [(replace(one, clearinghouse=self.OFF), data) for one, data in happening.batches]
+        number = chain.mine(happening)
+        reader.read()
+        chain.houses = chain.houses[:1]
+        return number
+
+    def test_its_rides_stay_though_blocks_are_read_again(
+        self, chain: FakeChain, reader: FeedReader, feed: Feed, read: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        chain.called_off = {self.OFF: House(self.OFF, None, 0)}
+        again = chain.blocks[read]
+        chain.cut(read)
+        chain.mine(again, fork=b"b")
+        chain.mine()
+        reader.read()
+        assert [(kind, amount) for _, kind, amount in entries(feed)] == [("ride", FARE)] * 2
+        assert "was called off; rides that settled there stay in the feed" in caplog.text
+
+    def test_one_that_answers_no_more_stops_nothing(
+        self, chain: FakeChain, reader: FeedReader, feed: Feed, tickets: list[Ticket], read: int
+    ) -> None:
+        chain.called_off = {self.OFF: ChainError("execution reverted")}
+        chain.mine(settled(tickets[2]))
+        reader.read()
+        assert [(kind, amount) for _, kind, amount in entries(feed)] == [("ride", FARE)] * 3
+
+
+def test_the_grace_after_a_revocation_is_that_of_when_the_ride_ended(
+    chain: FakeChain, reader: FeedReader, feed: Feed, tickets: list[Ticket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[bytes, int]] = []
+
+    def terms(house: bytes, exited_at: int) -> Terms:
+        asked.append((house, exited_at))
+        return Terms(grace=0, dispute_time=0, answer_time=0, fee=0)
+
+    monkeypatch.setattr(chain, "terms", terms)
+    monkeypatch.setattr(feed, "revoked_at", lambda operator, serial: NOON - 1 if serial == tickets[0].serial else None)
+    chain.mine(settled(*tickets[:2]))
+    reader.read()
+    assert asked == [(CLEARINGHOUSE, NOON + 600)]
+    assert "revoked" in statement(feed, tickets[0].serial).flags

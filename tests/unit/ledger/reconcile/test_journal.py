@@ -226,15 +226,15 @@ def test_after_a_stop_rides_that_were_in_time_when_it_began_have_as_long_again(w
     assert "the fare is lost" in late.action
 
 
-@pytest.mark.parametrize(("after", "count"), [(-1, 0), (0, 1)])
-def test_a_shorter_window_counts_from_the_time_that_it_holds(world: World, after: int, count: int) -> None:
+@pytest.mark.parametrize(("ended", "count"), [(-1, 0), (0, 1)])
+def test_a_shorter_window_counts_for_rides_that_ended_since_it_holds(world: World, ended: int, count: int) -> None:
     both = world.journal("both", world.east, world.west)
     begins = world.rows.now + 10 * DAY
     world.rows.told(
         "Clearinghouse", "ParametersSet", parameters={"grace": DAY, "submissionWindow": 2 * DAY}, validFrom=begins
     )
-    world.waits(both, begins - 2 * DAY)
-    world.rows.empty_block(at=begins + after)
+    world.waits(both, begins + ended)
+    world.rows.empty_block(at=begins + 2 * DAY)
     assert len(world.findings(both)) == count
 
 
@@ -244,6 +244,6 @@ def test_a_window_that_was_taken_back_before_it_held_never_counts(world: World) 
     shorter, longer = ({"grace": DAY, "submissionWindow": days * DAY} for days in (2, 31))
     world.rows.told("Clearinghouse", "ParametersSet", parameters=shorter, validFrom=begins)
     world.rows.told("Clearinghouse", "ParametersSet", parameters=longer, validFrom=world.rows.now + 60)
-    world.waits(both, begins - 2 * DAY)
-    world.rows.empty_block(at=begins + 1)
+    world.waits(both, begins)
+    world.rows.empty_block(at=begins + 2 * DAY)
     assert world.findings(both) == ()
