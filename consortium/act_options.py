@@ -10,7 +10,8 @@ from consortium.chain import Chain
 from consortium.command import NOT_YET, Answer, common_options
 from consortium.deployments import require_deployment
 from consortium.errors import InputError
-from consortium.governing import Desk, Outcome
+from consortium.governing import Desk
+from consortium.outcome import Outcome
 from consortium.tables import outcome_tables
 from consortium.times import parse_length
 from interline.fields import UINT40_MAX
@@ -50,6 +51,11 @@ def act_options(function: _Function) -> _Function:
     """The options of every act: --as, --account, --dry-run, and those that every command has."""
     voice = click.option("--as", "voice", metavar="CITY", help="The city that acts: its name or code.")
     return _signing(voice(function))
+
+
+def signing_options(function: _Function) -> _Function:
+    """The same but for --as, for an act whose arguments say whose it is, or that anyone may do."""
+    return _signing(function)
 
 
 def vote_options(function: _Function) -> _Function:

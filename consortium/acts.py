@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from consortium.calls import Call, Step, encode_call
+from consortium.errors import InputError
 from consortium.standing import City, Parameters, Standing, yuan
 from consortium.times import format_length, format_moment
-from consortium.words import RESERVE_AFTER_EXIT, STOP_LENGTH
 
 SERIALS_AT_ONCE: Final = 300
 """Revocations in one transaction: about 8 million gas."""
+REVOCATIONS_A_DAY: Final = 1_000
+"""Of one issuer's tickets for one operator; the registry's bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,6 @@ def expel(standing: Standing, city: City) -> Motion:
     return Motion("expel", standing.registry, encode_call("CityRegistry", "expel", city.code))
 
 
-def recover(standing: Standing, city: City, admin: str, treasury: str) -> Motion:
-    """Give a city whose key was stolen or lost another admin and treasury."""
-    return Motion("recover", standing.registry, encode_call("CityRegistry", "recover", city.code, admin, treasury))
-
-
 def set_reserve(standing: Standing, city: City, amount: int) -> Motion:
     """Set what a city must leave in its balance, fen."""
     data = encode_call("Clearinghouse", "setReserve", city.code, amount)
@@ -101,6 +98,11 @@ def name_successor(standing: Standing, successor: str, closes_at: int) -> Motion
     return Motion("successor", standing.house.address, data, same=4 + 32)
 
 
+def cancel_successor(standing: Standing) -> Motion:
+    """Call off the Clearinghouse that was named to take over."""
+    return Motion("cancel-successor", standing.house.address, encode_call("Clearinghouse", "cancelSuccessor"))
+
+
 def propose(standing: Standing, city: City, actor: Actor, motion: Motion, sentence: str) -> Call:
     """Propose a motion, which is the proposer's vote too."""
     data = encode_call("Consortium", "propose", city.code, motion.target, motion.data)
@@ -122,7 +124,7 @@ def withdraw_vote(standing: Standing, city: City, actor: Actor, number: int) -> 
 
 
 def mark_passed(standing: Standing, actor: Actor, number: int) -> Call:
-    """Begin the wait of a proposal that got its two thirds because others left."""
+    """Begin the wait of a proposal that got its two thirds because others left, or anew where it had lost them."""
     data = encode_call("Consortium", "markPassed", number)
     what = f"the wait of proposal {number} begins"
     return Call(Step.MARK_PASSED, what, actor.address, actor.role, standing.consortium, data)
@@ -157,10 +159,10 @@ def add_key(
     """Register an issuer key, valid from, not including until (Unix seconds)."""
     valid_from, valid_until = window
     if present == (address, valid_from, valid_until):
-        return _nothing("add-key", f"{city.label} has issuer key {key_id} just so")
+        return nothing("add-key", f"{city.label} has issuer key {key_id} just so")
     until = f"until {format_moment(valid_until)}" if format_moment(valid_until) != "no end" else "with no end"
     says = (f"{city.label} adds issuer key {key_id}, {address}, valid from {format_moment(valid_from)} {until}",)
-    call = _registry(standing, city, actor, says[0], "addIssuerKey", key_id, address, valid_from, valid_until)
+    call = registry_call(standing, city, actor, says[0], "addIssuerKey", key_id, address, valid_from, valid_until)
     return Deed("add-key", says, (call,))
 
 
@@ -170,7 +172,7 @@ def end_key(
     """Bring the end of an issuer key forward."""
     address, _, valid_until = present
     if valid_until <= standing.now and valid_until:
-        return _nothing("end-key", f"issuer key {key_id} of {city.label} ended at {format_moment(valid_until)}")
+        return nothing("end-key", f"issuer key {key_id} of {city.label} ended at {format_moment(valid_until)}")
     grace = standing.house.parameters.grace
     says = (
         f"{city.label} ends issuer key {key_id}, {address}, at {format_moment(until)} (so far: "
@@ -180,23 +182,23 @@ def end_key(
         "gates refuse entries with its tickets from their next sync on; rides begun before "
         f"{format_moment(until + grace)} still settle",
     )
-    return Deed("end-key", says, (_registry(standing, city, actor, says[0], "endIssuerKey", key_id, until),), notes)
+    return Deed("end-key", says, (registry_call(standing, city, actor, says[0], "endIssuerKey", key_id, until),), notes)
 
 
 def add_submitter(standing: Standing, city: City, actor: Actor, address: str, is_one: bool) -> Deed:
     """Let a key sign the city's batches."""
     if is_one:
-        return _nothing("add-submitter", f"{address} is a submitter of {city.label}")
+        return nothing("add-submitter", f"{address} is a submitter of {city.label}")
     says = (f"{city.label} lets {address} sign its batches",)
-    return Deed("add-submitter", says, (_registry(standing, city, actor, says[0], "addSubmitter", address),))
+    return Deed("add-submitter", says, (registry_call(standing, city, actor, says[0], "addSubmitter", address),))
 
 
 def remove_submitter(standing: Standing, city: City, actor: Actor, address: str, is_one: bool) -> Deed:
     """Stop a key from signing the city's batches."""
     if not is_one:
-        return _nothing("remove-submitter", f"{address} is no submitter of {city.label}")
+        return nothing("remove-submitter", f"{address} is no submitter of {city.label}")
     says = (f"{city.label} lets {address} sign its batches no more",)
-    return Deed("remove-submitter", says, (_registry(standing, city, actor, says[0], "removeSubmitter", address),))
+    return Deed("remove-submitter", says, (registry_call(standing, city, actor, says[0], "removeSubmitter", address),))
 
 
 # ---------------------------------------------------------------- a city alone: admin and treasury
@@ -205,64 +207,56 @@ def remove_submitter(standing: Standing, city: City, actor: Actor, address: str,
 def move_admin(standing: Standing, city: City, actor: Actor, address: str) -> Deed:
     """Propose another admin."""
     if city.new_admin == address:
-        return _nothing("move-admin", f"{address} may accept from {format_moment(city.new_admin_from)} on")
+        return nothing("move-admin", f"{address} may accept from {format_moment(city.new_admin_from)} on")
     says = (f"{city.label} proposes {address} as its admin in place of {city.admin}",)
     notes = ("in 2 days it accepts with `accept-admin`; until then admin or treasury can `cancel-changes`",)
-    return Deed("move-admin", says, (_registry(standing, city, actor, says[0], "proposeAdmin", address),), notes)
+    return Deed("move-admin", says, (registry_call(standing, city, actor, says[0], "proposeAdmin", address),), notes)
 
 
 def move_treasury(standing: Standing, city: City, actor: Actor, address: str) -> Deed:
-    """Propose another treasury."""
+    """Propose another treasury; the treasury signs, or the admin where there is none."""
     if city.new_treasury == address:
-        return _nothing("move-treasury", f"{address} may accept from {format_moment(city.new_treasury_from)} on")
-    says = (f"{city.label} proposes {address} as its treasury in place of {city.treasury}",)
+        return nothing("move-treasury", f"{address} may accept from {format_moment(city.new_treasury_from)} on")
+    says = (f"{city.label} proposes {address} as its treasury in place of {city.treasury or 'none'}",)
     notes = ("in 2 days it accepts with `accept-treasury`; until then admin or treasury can `cancel-changes`",)
-    return Deed("move-treasury", says, (_registry(standing, city, actor, says[0], "proposeTreasury", address),), notes)
+    return Deed(
+        "move-treasury", says, (registry_call(standing, city, actor, says[0], "proposeTreasury", address),), notes
+    )
 
 
 def accept_admin(standing: Standing, city: City, actor: Actor) -> Deed:
     """Take over as admin."""
     says = (f"{actor.address} takes over as admin of {city.label} from {city.admin}",)
-    return Deed("accept-admin", says, (_registry(standing, city, actor, says[0], "acceptAdmin"),))
+    return Deed("accept-admin", says, (registry_call(standing, city, actor, says[0], "acceptAdmin"),))
 
 
 def accept_treasury(standing: Standing, city: City, actor: Actor) -> Deed:
     """Take over as treasury."""
-    says = (f"{actor.address} takes over as treasury of {city.label} from {city.treasury}",)
-    return Deed("accept-treasury", says, (_registry(standing, city, actor, says[0], "acceptTreasury"),))
+    says = (f"{actor.address} takes over as treasury of {city.label} from {city.treasury or 'none'}",)
+    return Deed("accept-treasury", says, (registry_call(standing, city, actor, says[0], "acceptTreasury"),))
 
 
 def cancel_changes(standing: Standing, city: City, actor: Actor) -> Deed:
-    """Call the proposed changes of admin and treasury off."""
+    """Call the proposed changes of admin, treasury and recovery address off."""
     proposed = [
         f"its admin becoming {city.new_admin}" if city.new_admin else "",
         f"its treasury becoming {city.new_treasury}" if city.new_treasury else "",
+        f"its recovery address becoming {city.recovery.new}" if city.recovery.new else "",
     ]
     says = (f"{city.label} calls off {' and '.join(filter(None, proposed)) or 'what is proposed'}",)
-    return Deed("cancel-changes", says, (_registry(standing, city, actor, says[0], "cancelChanges"),))
+    return Deed("cancel-changes", says, (registry_call(standing, city, actor, says[0], "cancelChanges"),))
 
 
 def freeze(standing: Standing, city: City, actor: Actor, frozen: bool) -> Deed:
-    """Stop the treasury's withdrawals, refunds and disputes, or allow them again."""
+    """Stop all that the treasury can do with the city's money, and its handing on, or allow it again."""
     act = "freeze" if frozen else "unfreeze"
     if city.frozen == frozen:
-        return _nothing(act, f"the treasury of {city.label} is {'frozen' if frozen else 'not frozen'}")
+        return nothing(act, f"the treasury of {city.label} is {'frozen' if frozen else 'not frozen'}")
     says = (
         f"{city.label} {'stops' if frozen else 'allows'} its treasury's withdrawals, refunds and disputes"
         f"{'' if frozen else ' again'}",
     )
-    return Deed(act, says, (_registry(standing, city, actor, says[0], "freezeTreasury", frozen),))
-
-
-def consent(standing: Standing, city: City, actor: Actor, admin: str, treasury: str, has_consented: bool) -> Deed:
-    """Agree to being given this admin and this treasury by vote."""
-    if has_consented:
-        return _nothing("consent", f"{city.label} agreed to admin {admin} and treasury {treasury}")
-    says = (f"{city.label} agrees to being given admin {admin} and treasury {treasury} by vote",)
-    notes = (f"two thirds of the members have to `recover {city.code} --admin {admin} --treasury {treasury}`",)
-    return Deed(
-        "consent", says, (_registry(standing, city, actor, says[0], "consentToRecovery", admin, treasury),), notes
-    )
+    return Deed(act, says, (registry_call(standing, city, actor, says[0], "freezeTreasury", frozen),))
 
 
 # ---------------------------------------------------------------- a city alone: tariff, tickets, leaving
@@ -280,10 +274,10 @@ def publish_tariff(
     """Publish a tariff, or have the last one begin sooner; `valid_from` 0 is from the block's time on."""
     same = bool(published) and (published[-1][0], bytes(published[-1][1])) == (uri, tariff_hash)
     if same and published[-1][2] <= (valid_from or standing.now):
-        return _nothing("tariff", f"{city.label} published it; it holds from {format_moment(published[-1][2])} on")
+        return nothing("tariff", f"{city.label} published it; it holds from {format_moment(published[-1][2])} on")
     when = format_moment(valid_from) if valid_from else "now"
     says = (f"{city.label} publishes the tariff {uri}, hash 0x{tariff_hash.hex()}, to hold from {when} on",)
-    call = _registry(standing, city, actor, says[0], "publishTariff", uri, tariff_hash, valid_from)
+    call = registry_call(standing, city, actor, says[0], "publishTariff", uri, tariff_hash, valid_from)
     return Deed("tariff", says, (call,))
 
 
@@ -298,12 +292,17 @@ def revoke(
         notes = (f"{before} of them {'was' if before == 1 else 'were'} revoked before",)
     if not new:
         return Deed("revoke", ("nothing to do: all of them are revoked",), (), notes)
+    if len(new) > REVOCATIONS_A_DAY:
+        raise InputError(
+            f"expected at most {REVOCATIONS_A_DAY:,} tickets for one operator to be revoked in a day (UTC), found "
+            f"{len(new):,}: end the issuer key that signed them with `end-key`, or revoke the rest tomorrow"
+        )
     says = f"{city.label} revokes {len(new)} ticket{'' if len(new) == 1 else 's'} for {operator.label}"
     parts = [new[at : at + SERIALS_AT_ONCE] for at in range(0, len(new), SERIALS_AT_ONCE)]
     calls = []
     for part in parts:
         span = f"serial {part[0]}" if len(part) == 1 else f"{len(part)} serials from {part[0]} to {part[-1]}"
-        calls.append(_registry(standing, city, actor, f"{says}: {span}", "revokeTickets", operator.code, part))
+        calls.append(registry_call(standing, city, actor, f"{says}: {span}", "revokeTickets", operator.code, part))
     grace = standing.house.parameters.grace
     notes += (f"gates refuse them from their next sync on, at most {grace // 3600} hours from now",)
     return Deed("revoke", (says,), tuple(calls), notes)
@@ -312,7 +311,7 @@ def revoke(
 def leave(standing: Standing, city: City, actor: Actor) -> Deed:
     """End the city's own membership."""
     says = (f"{city.label} leaves the consortium, for good",)
-    return Deed("leave", says, (_registry(standing, city, actor, says[0], "leaveConsortium"),))
+    return Deed("leave", says, (registry_call(standing, city, actor, says[0], "leaveConsortium"),))
 
 
 def left_to_do(standing: Standing, city: City, disputed: int) -> tuple[str, ...]:
@@ -321,77 +320,35 @@ def left_to_do(standing: Standing, city: City, disputed: int) -> tuple[str, ...]
     Args:
         disputed: fen of its that hang on open disputes.
     """
-    account = standing.house.accounts[city.code]
+    account, last = standing.house.accounts[city.code], standing.house.longest_claim
     left = [f"it holds {yuan(account.balance)}, of which it can withdraw {yuan(account.withdrawable)} now"]
     if account.owes:
         left.append(
             f"it owes {yuan(account.owes)} in arrears: deposit, then `pay-arrears`; until then it withdraws nothing"
         )
+    if account.withheld:
+        left.append(f"{yuan(account.withheld)} of that is withheld: `release-withheld` says until when")
     if account.is_owed:
         left.append(f"others owe it {yuan(account.is_owed)} in arrears: `pay-arrears` collects what they can pay")
     if account.reserve:
-        ends = (
-            f"until {format_moment(city.exited_at + RESERVE_AFTER_EXIT)}"
-            if city.exited_at
-            else f"until {RESERVE_AFTER_EXIT // 86_400} days after it left"
-        )
-        left.append(f"its reserve of {yuan(account.reserve)} stays {ends}")
+        ends = format_moment(city.exited_at + last) if city.exited_at else f"{format_length(last)} after it left"
+        left.append(f"its reserve of {yuan(account.reserve)} stays until {ends}")
     if disputed:
         left.append(f"{yuan(disputed)} of its rides hang on open disputes")
-    times = standing.house.parameters
-    last = times.submission_window + 2 * STOP_LENGTH + times.dispute_time + times.answer_time
     until = f"until {format_moment(city.exited_at + last)}" if city.exited_at else f"for {format_length(last)} after it"
     left.append(f"its rides of before can still be submitted, disputed and answered, {until} at most")
     return tuple(left)
 
 
-# ---------------------------------------------------------------- a city alone: money
+# ---------------------------------------------------------------- shared
 
 
-def deposit(standing: Standing, city: City, actor: Actor, amount: int, reference: bytes, allowance: int) -> Deed:
-    """Take tokens of the sender into a city's balance, fen."""
-    says = (f"{actor.address} deposits {yuan(amount)} to {city.label}",)
-    house = standing.house.address
-    calls = []
-    if allowance < amount:
-        data = encode_call("SettlementToken", "approve", house, amount)
-        what = f"{actor.address} allows the deposit"
-        calls.append(Call(Step.ALLOW, what, actor.address, actor.role, standing.token, data))
-    data = encode_call("Clearinghouse", "deposit", city.code, amount, reference)
-    calls.append(Call(Step.DEPOSIT, says[0], actor.address, actor.role, house, data))
-    return Deed("deposit", says, tuple(calls))
-
-
-def withdraw(standing: Standing, city: City, actor: Actor, amount: int, reference: bytes) -> Deed:
-    """Pay a part of the city's balance out to its treasury, fen."""
-    says = (f"{city.label} withdraws {yuan(amount)} to its treasury {city.treasury}",)
-    data = encode_call("Clearinghouse", "withdraw", city.code, amount, reference)
-    return Deed("withdraw", says, (Call(Step.ACT, says[0], actor.address, actor.role, standing.house.address, data),))
-
-
-def pay_arrears(standing: Standing, debtor: City, actor: Actor, owed: Sequence[tuple[City, int]]) -> Deed:
-    """Pay a debtor's arrears to its creditors, as far as its balance reaches; anyone may."""
-    balance = standing.house.accounts[debtor.code].balance
-    if not owed:
-        return _nothing("pay-arrears", f"{debtor.label} owes nothing")
-    says, calls = [], []
-    for creditor, amount in owed:
-        paid = min(amount, balance)
-        balance -= paid
-        if not paid:
-            says.append(f"{debtor.label} owes {creditor.label} {yuan(amount)}, and has nothing to pay it from")
-            continue
-        what = f"{debtor.label} pays {creditor.label} {yuan(paid)} of the {yuan(amount)} that it owes"
-        data = encode_call("Clearinghouse", "payArrears", debtor.code, creditor.code)
-        says.append(what)
-        calls.append(Call(Step.ACT, what, actor.address, actor.role, standing.house.address, data))
-    return Deed("pay-arrears", tuple(says), tuple(calls))
-
-
-def _nothing(act: str, because: str) -> Deed:
+def nothing(act: str, because: str) -> Deed:
+    """An act whose end is there already."""
     return Deed(act, (f"nothing to do: {because}",))
 
 
-def _registry(standing: Standing, city: City, actor: Actor, what: str, function: str, *arguments: object) -> Call:
+def registry_call(standing: Standing, city: City, actor: Actor, what: str, function: str, *arguments: object) -> Call:
+    """A call of a function of the registry whose first argument is the city."""
     data = encode_call("CityRegistry", function, city.code, *arguments)
     return Call(Step.ACT, what, actor.address, actor.role, standing.registry, data)

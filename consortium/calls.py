@@ -32,6 +32,8 @@ class Step(StrEnum):
     DEPOSIT = "deposit"
     WITHDRAW_VOTE = "withdraw vote"
     MARK_PASSED = "mark passed"
+    REQUEST_RECOVERY = "request recovery"
+    WITHDRAW_REQUEST = "withdraw request"
     STOP = "call stop"
     ACT = "act"
 

@@ -1,4 +1,4 @@
-"""`ape run consortium`: acts that one city does alone, and how all stand."""
+"""`ape run consortium`: acts that one city does alone with its keys, tariff and tickets, and how all stand."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -6,23 +6,21 @@ from typing import Any, Final
 import click
 
 from consortium import acts
-from consortium.act_options import Yuan, act_options, answer, open_desk, parse_reference, parse_serials
+from consortium.act_options import act_options, answer, open_desk, parse_serials
 from consortium.chain import Chain
 from consortium.command import NOT_YET, Answer, ChainCommand, common_options
-from consortium.errors import InputError
 from consortium.governing import Desk, checked_address
-from consortium.standing import City, yuan
+from consortium.happened import read_called_off, read_withheld
+from consortium.standing import City
 from consortium.tables import status_tables
 from consortium.times import format_moment, parse_moment
 from interline.cities import NO_END
-from interline.money import parse_yuan
 from interline.tariff import tariff_hash
 
 _SOON: Final = 60
 """Seconds from now at which a key ends that is to end now: the chain takes no end before its block's time."""
 ADDRESS = click.argument("address")
 KEY_ID = click.option("--id", "key_id", required=True, type=click.IntRange(0, 255), help="The key's number.")
-REFERENCE = click.option("--reference", default="", help="Of the bank transfer it stands for: text, or 0x and hex.")
 
 
 @click.command("add-key", cls=ChainCommand)
@@ -105,16 +103,19 @@ def accept_admin(chain: Chain, path: Path, **who: Any) -> Answer:
 @ADDRESS
 @act_options
 def move_treasury(chain: Chain, path: Path, address: str, **who: Any) -> Answer:
-    """Propose another treasury of the city; in 2 days it may accept."""
+    """Propose another treasury of the city; in 2 days it may accept.
+
+    The treasury signs; the admin does where the city has none, because it was recovered.
+    """
     desk = open_desk(chain, path, **who)
-    city, admin = desk.acting("admin")
-    return answer(desk.do(acts.move_treasury(desk.standing, city, admin, checked_address(address, "ADDRESS"))))
+    city, actor = desk.acting("treasury", "admin")
+    return answer(desk.do(acts.move_treasury(desk.standing, city, actor, checked_address(address, "ADDRESS"))))
 
 
 @click.command("accept-treasury", cls=ChainCommand)
 @act_options
 def accept_treasury(chain: Chain, path: Path, **who: Any) -> Answer:
-    """Take over as the city's treasury; who was proposed signs. A freeze ends."""
+    """Take over as the city's treasury; who was proposed signs. Not while the treasury is frozen."""
     desk = open_desk(chain, path, **who)
     city, proposed = desk.acting("proposed treasury")
     return answer(desk.do(acts.accept_treasury(desk.standing, city, proposed)))
@@ -123,7 +124,7 @@ def accept_treasury(chain: Chain, path: Path, **who: Any) -> Answer:
 @click.command("cancel-changes", cls=ChainCommand)
 @act_options
 def cancel_changes(chain: Chain, path: Path, **who: Any) -> Answer:
-    """Call off the proposed changes of admin and treasury; the city's admin or treasury signs."""
+    """Call off the proposed changes of admin, treasury and recovery address; the city's admin or treasury signs."""
     desk = open_desk(chain, path, **who)
     city, actor = desk.acting("admin", "treasury")
     return answer(desk.do(acts.cancel_changes(desk.standing, city, actor)))
@@ -132,7 +133,7 @@ def cancel_changes(chain: Chain, path: Path, **who: Any) -> Answer:
 @click.command(cls=ChainCommand)
 @act_options
 def freeze(chain: Chain, path: Path, **who: Any) -> Answer:
-    """Stop the treasury's withdrawals, refunds and disputes; the admin signs."""
+    """Stop the treasury's withdrawals, refunds, disputes, limits, and its handing on; the admin signs."""
     desk = open_desk(chain, path, **who)
     city, admin = desk.acting("admin")
     return answer(desk.do(acts.freeze(desk.standing, city, admin, True)))
@@ -141,23 +142,10 @@ def freeze(chain: Chain, path: Path, **who: Any) -> Answer:
 @click.command(cls=ChainCommand)
 @act_options
 def unfreeze(chain: Chain, path: Path, **who: Any) -> Answer:
-    """Allow the treasury's withdrawals, refunds and disputes again; the admin signs."""
+    """Allow again what `freeze` stopped; the admin signs."""
     desk = open_desk(chain, path, **who)
     city, admin = desk.acting("admin")
     return answer(desk.do(acts.freeze(desk.standing, city, admin, False)))
-
-
-@click.command(cls=ChainCommand)
-@click.option("--admin", required=True, metavar="ADDRESS", help="Its admin from then on.")
-@click.option("--treasury", required=True, metavar="ADDRESS", help="Its treasury from then on.")
-@act_options
-def consent(chain: Chain, path: Path, admin: str, treasury: str, **who: Any) -> Answer:
-    """Agree to being given another admin and treasury by vote (`recover`); the admin or the treasury signs."""
-    desk = open_desk(chain, path, **who)
-    city, actor = desk.acting("admin", "treasury")
-    keys = checked_address(admin, "--admin"), checked_address(treasury, "--treasury")
-    present = desk.survey.has_consented(city.code, *keys)
-    return answer(desk.do(acts.consent(desk.standing, city, actor, *keys, present)))
 
 
 # ---------------------------------------------------------------- tariff, tickets, leaving
@@ -223,71 +211,29 @@ def _disputed(desk: Desk, city: City) -> int:
     )
 
 
-# ---------------------------------------------------------------- money
-
-
-@click.command(cls=ChainCommand)
-@click.argument("amount", metavar="YUAN", type=Yuan())
-@REFERENCE
-@act_options
-def deposit(chain: Chain, path: Path, amount: int, reference: str, **who: Any) -> Answer:
-    """Take YUAN of the treasury's tokens (or of --account's) into the city's balance."""
-    desk = open_desk(chain, path, **who)
-    city, treasury = desk.acting("treasury")
-    tokens, allowance = desk.survey.tokens(treasury.address)
-    if tokens < amount:
-        raise InputError(
-            f"expected {treasury.address} ({treasury.role}) to have {yuan(amount)} of tokens, it has "
-            f"{yuan(tokens)}: let the settlement bank mint the rest against a transfer"
-        )
-    deed = acts.deposit(desk.standing, city, treasury, amount, parse_reference(reference), allowance)
-    return answer(desk.do(deed))
-
-
-@click.command(cls=ChainCommand)
-@click.argument("amount", metavar="YUAN|all")
-@REFERENCE
-@act_options
-def withdraw(chain: Chain, path: Path, amount: str, reference: str, **who: Any) -> Answer:
-    """Pay YUAN of the city's balance out to its treasury, which signs; `all` is all that it can withdraw."""
-    desk = open_desk(chain, path, **who)
-    city, treasury = desk.acting("treasury")
-    fen = desk.standing.house.accounts[city.code].withdrawable if amount == "all" else parse_yuan(amount)
-    return answer(desk.do(acts.withdraw(desk.standing, city, treasury, fen, parse_reference(reference))))
-
-
-@click.command("pay-arrears", cls=ChainCommand)
-@click.option("--to", "creditors", metavar="CITY", multiple=True, help="Those to be paid; all of them unless given.")
-@click.option("--debtor", metavar="CITY", help="Whose arrears; those of the city that acts unless given.")
-@act_options
-def pay_arrears(chain: Chain, path: Path, creditors: tuple[str, ...], debtor: str | None, **who: Any) -> Answer:
-    """Pay a city's arrears from its balance, as far as that reaches; anyone may. Exit status 1: some are left."""
-    desk = open_desk(chain, path, **who)
-    owing = desk.acting("admin", "treasury")[0] if debtor is None else desk.city(debtor)
-    actor = desk.anyone() if debtor is not None else desk.acting("treasury", "admin")[1]
-    wanted = [desk.city(creditor) for creditor in creditors] or list(desk.standing.cities.values())
-    owed = [(city, desk.survey.arrears(owing.code, city.code)) for city in wanted]
-    outcome = desk.do(acts.pay_arrears(desk.standing, owing, actor, [(city, fen) for city, fen in owed if fen]))
-    left = desk.standing.house.accounts[owing.code].owes
-    waits = (f"{owing.label} still owes {yuan(left)}: deposit first",) if left and not desk.dry_run else ()
-    return answer(outcome.saying(waits_for=waits))
-
-
 # ---------------------------------------------------------------- how all stand
 
 
 @click.command(cls=ChainCommand)
 @common_options
 def status(chain: Chain, path: Path) -> Answer:
-    """Show members, their keys and money, the rules in force and to come, a stop, a successor, open proposals.
+    """Show members, their seats, keys, money and limits, rules, a stop, a successor, open proposals.
 
     Exit status: 0, and 1 while settlement stands still.
     """
     desk = open_desk(chain, path)
     found = desk.proposals()
-    document = desk.standing.to_json() | {"proposals": [one.to_json(desk.standing) for one in found]}
-    stopped = desk.standing.house.stopped_until > desk.standing.now
-    return Answer(document, status_tables(desk.standing, found), (), NOT_YET if stopped else 0)
+    standing = desk.standing
+    limited = [city for city in standing.cities.values() if standing.house.accounts[city.code].withheld]
+    withheld = {city.code: read_withheld(chain, standing, city) for city in limited}
+    called_off = read_called_off(chain, standing)
+    document = standing.to_json() | {
+        "proposals": [one.to_json(standing) for one in found],
+        "withheld": {str(code): [one.to_json() for one in some] for code, some in withheld.items()},
+        "successors_called_off": called_off,
+    }
+    status = NOT_YET if standing.house.stopped_until > standing.now else 0
+    return Answer(document, status_tables(standing, found, withheld, called_off), (), status)
 
 
 CITY_COMMANDS: Final = (
@@ -303,11 +249,7 @@ CITY_COMMANDS: Final = (
     cancel_changes,
     freeze,
     unfreeze,
-    consent,
     tariff,
     revoke,
     leave,
-    deposit,
-    withdraw,
-    pay_arrears,
 )

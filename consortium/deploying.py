@@ -102,7 +102,7 @@ def _contracts(chain: Chain, plan: Plan, deployment: Deployment) -> tuple[Deploy
 def _creation(plan: Plan, deployment: Deployment, name: str) -> Call:
     arguments: tuple[Any, ...]
     if name == "Consortium":
-        arguments = ([(city.code, city.name, city.admin, city.treasury) for city in plan.founders],)
+        arguments = ([(city.code, city.name, city.admin, city.treasury, city.recovery) for city in plan.founders],)
     elif name == "SettlementToken":
         arguments = (plan.bank,)
     else:

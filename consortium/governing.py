@@ -2,17 +2,17 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from consortium import acts
+from consortium import acts, recovery
 from consortium.acts import Actor, Deed, Motion
-from consortium.calls import Call
+from consortium.calls import Call, encode_call
 from consortium.chain import Chain, Receipt
-from consortium.costs import Cost, total_gas
+from consortium.costs import Cost
 from consortium.deployments import Deployment
 from consortium.errors import AccountMissingError, ConsortiumError, InputError
 from consortium.onboarding import require_on_chain
+from consortium.outcome import Outcome
 from consortium.proposals import Proposal, ReadProposal, State
 from consortium.standing import City, Standing
 from consortium.survey import Survey
@@ -28,58 +28,15 @@ _HOLDERS: Final[dict[str, Callable[[City], str | None]]] = {
     "treasury": lambda city: city.treasury,
     "proposed admin": lambda city: city.new_admin,
     "proposed treasury": lambda city: city.new_treasury,
+    "recovery address": lambda city: city.recovery.address,
+    "proposed recovery address": lambda city: city.recovery.new,
 }
 """Whose address a role is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one run did, or would do."""
-
-    act: str
-    says: tuple[str, ...]
-    """What changed or would change, a line each."""
-    dry_run: bool
-    receipts: tuple[Receipt, ...] = ()
-    costs: tuple[Cost, ...] = ()
-    """Of a dry run."""
-    proposals: tuple[dict[str, Any], ...] = ()
-    """Those that it is about, as they stand after it."""
-    waits_for: tuple[str, ...] = ()
-    """What keeps that which was asked for from being done now."""
-    notes: tuple[str, ...] = ()
-    """What people should know."""
-    more: dict[str, Any] = field(default_factory=dict)
-    """What else there is for programs."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The document of every `ape run consortium` act with --json."""
-        return {
-            "act": self.act,
-            "dry_run": self.dry_run,
-            "says": list(self.says),
-            "transactions": [
-                {
-                    "step": str(it.call.step),
-                    "what": it.call.what,
-                    "sender": it.call.sender,
-                    "transaction": it.transaction,
-                    "block": it.block,
-                    "gas": it.gas,
-                }
-                for it in self.receipts
-            ],
-            "costs": [cost.to_json() for cost in self.costs],
-            "gas": total_gas(self.costs) if self.dry_run else sum(receipt.gas for receipt in self.receipts),
-            "proposals": list(self.proposals),
-            "waits_for": list(self.waits_for),
-            "notes": list(self.notes),
-            **self.more,
-        }
-
-    def saying(self, *lines: str, waits_for: Sequence[str] = ()) -> "Outcome":
-        """The same, with more to say."""
-        return replace(self, says=(*self.says, *lines), waits_for=(*self.waits_for, *waits_for))
+_INSTEAD: Final = {
+    "treasury": "its admin names one with `move-treasury`",
+    "proposed recovery address": "admin and treasury name one with `change-recovery`",
+}
+"""What to do where nobody has a role."""
 
 
 class Desk:
@@ -133,6 +90,10 @@ class Desk:
         """All cities that act, and who signs for each. Raises InputError."""
         return [(city, self._actor(city, roles)) for city in self._cities(roles)]
 
+    def actor_for(self, city: City, role: str) -> Actor:
+        """Who signs for a city in a role, or `--account`. Raises InputError where nobody has that role."""
+        return self._actor(city, (role,))
+
     def anyone(self) -> Actor:
         """Whoever is here, for what anyone may do.
 
@@ -172,7 +133,9 @@ class Desk:
         role = next((role for role in roles if self._holds(city, role)), roles[0])
         address = _HOLDERS[role](city)
         if address is None:
-            raise InputError(f"expected a {role} of {city.label}, there is none: propose one first")
+            raise InputError(
+                f"expected a {role} of {city.label}, there is none: {_INSTEAD.get(role, 'propose one first')}"
+            )
         return self._settled(Actor(address, f"{role} of {city.name}"))
 
     def _settled(self, actor: Actor) -> Actor:
@@ -271,6 +234,46 @@ class Desk:
         receipts, costs = self._carry_out(calls)
         return self._voted("withdraw-vote", [number], (calls[0].what, one.reading.sentence), receipts, (), False, costs)
 
+    def request_recovery(self, city: City) -> Outcome:
+        """Ask the others to give a city back to its recovery address, which signs; a request replaces one before."""
+        actor = self.actor_for(city, "recovery address")
+        call = recovery.request_recovery(self.standing, city, actor)
+        motion = Motion("request-recovery", self.standing.registry, _recovery_call(city, actor.address))
+        reading, there = self.read(motion.target, motion.data), self._open_like(motion)
+        notes = list(reading.warnings)
+        if there is not None:
+            notes.append(f"it takes the place of the request that is open, proposal {there.id}, with its votes")
+        receipts, costs = self._carry_out([call])
+        says = (call.what, *reading.effects)
+        if self.dry_run:
+            return Outcome(motion.act, says, True, costs=costs, notes=tuple(notes), more={"call": reading.call})
+        number = self._proposed(motion, receipts[0].block)
+        return self._voted(motion.act, [number], says, receipts, tuple(notes), False)
+
+    def withdraw_request(self, number: int) -> Outcome:
+        """Take a request for a recovery back; the recovery address that asked signs."""
+        one = self.proposal(number)
+        city = self.standing.cities[one.proposal.proposer]
+        call = recovery.withdraw_request(self.standing, self.actor_for(city, "recovery address"), number)
+        receipts, costs = self._carry_out([call])
+        return self._voted("withdraw-request", [number], (call.what, one.reading.sentence), receipts, (), False, costs)
+
+    def open_request(self, city: City) -> ReadProposal | None:
+        """The request for a city's recovery that is open."""
+        like = Motion("recover", self.standing.registry, _recovery_call(city, city.recovery.address))
+        found = self._open_like(like)
+        return None if found is None else self._read_proposal(found)
+
+    def mark_passed(self, number: int) -> Outcome:
+        """Begin the wait of a proposal that has its two thirds, where it didn't begin or was lost; anyone may."""
+        one = self.proposal(number)
+        calls = []
+        if one.proposal.state(self.standing.now) not in (State.WAITING, State.READY, State.EXECUTED):
+            calls = [acts.mark_passed(self.standing, self.anyone(), number)]
+        receipts, costs = self._carry_out(calls)
+        says = (*(call.what for call in calls), one.reading.sentence)
+        return self._voted("mark-passed", [number], says, receipts, (), False, costs)
+
     def execute(self, number: int) -> Outcome:
         """Carry a proposal out, or begin its wait where nobody has."""
         one = self.proposal(number)
@@ -298,7 +301,7 @@ class Desk:
 
     def _execute(self, one: Proposal) -> tuple[tuple[Receipt, ...], tuple[Cost, ...], tuple[str, ...]]:
         state, waits = one.state(self.standing.now), f"proposal {one.id} {self._stands(one)}"
-        if state is State.EXPIRED:
+        if state in (State.EXPIRED, State.WITHDRAWN):
             raise ConsortiumError(f"expected an open proposal, {waits}: propose it anew")
         if state is State.EXECUTED:
             return (), (), ()
@@ -356,6 +359,11 @@ def checked_address(text: str, what: str) -> str:
         return to_checksum(parse_address(text))
     except MalformedError as error:
         raise InputError(f"{what}: {error}") from error
+
+
+def _recovery_call(city: City, address: str) -> bytes:
+    """The call that a request for a city's recovery proposes."""
+    return encode_call("CityRegistry", "recover", city.code, address)
 
 
 def _address_of(chain: Chain, account: str) -> str:

@@ -28,7 +28,7 @@ class Onboarding:
     state: CityState
     """Read back from the chain at the end."""
     members_before: int
-    """Active members when it was admitted, or now if it wasn't."""
+    """Cities that had joined when it was admitted; members whose seats count now if it wasn't."""
     proposal: Proposal | None
     """Its vote, as this run last saw it; None where it was over before, or never began."""
     receipts: tuple[Receipt, ...]
@@ -109,10 +109,10 @@ class Office:
         self._reader = Reader(chain, deployment)
 
     def member(self, who: str) -> Member:
-        """The active member of a name or code, which is to vote here.
+        """The member of a name or code, which is to vote here.
 
         Raises:
-            ConsortiumError: there is no such active member.
+            ConsortiumError: there is no such member, or its seat doesn't count yet.
             AccountMissingError: its admin's account isn't here.
         """
         members = self._reader.members()
@@ -123,7 +123,8 @@ class Office:
                 return member
         known = ", ".join(f"{member.name} ({member.code})" for member in members)
         raise ConsortiumError(
-            f"expected --as with the name or code of an active member, came {who!r}: there are {known}"
+            f"expected --as with the name or code of a member whose seat counts, which it does 7 days after joining; "
+            f"came {who!r}: there are {known}"
         )
 
     def bring_in(self, city: CityFile, phases: Phase = Phase.ALL, voice: int | None = None) -> Onboarding:

@@ -15,13 +15,16 @@ class State(StrEnum):
     VOTING = "voting"
     """Votes are missing."""
     WAIT_NOT_BEGUN = "wait not begun"
-    """It has its two thirds because others left; its wait begins when somebody says so (`execute` does)."""
+    """It has its two thirds, but its wait didn't begin with its last vote, because others left, or was lost, because it
+    lacked them for a time. It begins, anew, when somebody says so (`mark-passed`, or `execute`)."""
     WAITING = "waiting"
     """It passed; what can hurt a member waits."""
     READY = "ready"
     """Anyone can carry it out now."""
     EXECUTED = "executed"
     EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    """A recovery that its recovery address asks for no more, or asked for anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +40,23 @@ class Proposal:
     proposed_at: int
     executed: bool
     votes: int
-    """Approvals by members that are active now."""
+    """Approvals by members whose seats count now, without the city that it suspends, expels or recovers."""
     votes_needed: int
     approved_by: tuple[int, ...]
-    """Codes of the cities that approved it, active or not."""
+    """Codes of the cities that approved it, whether their seats count or not."""
     delay: int
     """How long it waits once it passed, seconds."""
     executable_from: int
-    """When its wait is or was over; 0 if it hasn't passed, or needs none."""
+    """When its wait is or was over; 0 if it hasn't passed, lost its two thirds since, or needs none."""
     expires_at: int
+    """0 if it was taken back."""
 
     def state(self, now: int) -> State:
         """How it stands at a time."""
         if self.executed:
             return State.EXECUTED
+        if self.expires_at == 0:
+            return State.WITHDRAWN
         if now > self.expires_at:
             return State.EXPIRED
         if self.votes < self.votes_needed:
@@ -63,7 +69,7 @@ class Proposal:
 
     def is_open(self, now: int) -> bool:
         """Whether it can still be voted on or carried out."""
-        return self.state(now) not in (State.EXECUTED, State.EXPIRED)
+        return self.state(now) not in (State.EXECUTED, State.EXPIRED, State.WITHDRAWN)
 
     def says_when(self, now: int) -> str:
         """For people: what it waits for, or what became of it."""
@@ -75,9 +81,13 @@ class Proposal:
         if state is State.WAITING:
             return f"passed; can be carried out from {format_moment(self.executable_from)}"
         if state is State.WAIT_NOT_BEGUN:
-            return f"has its votes since others left; `execute` begins its wait of {format_length(self.delay)}"
+            length = format_length(self.delay)
+            begun = f"its wait of {length} hasn't begun, or was lost: `mark-passed {self.id}` begins it anew"
+            return f"has its votes, but {begun}"
         if state is State.READY:
             return f"can be carried out by anyone until {format_moment(self.expires_at)}"
+        if state is State.WITHDRAWN:
+            return "taken back by the recovery address that asked for it, or asked for anew"
         return "carried out" if state is State.EXECUTED else f"expired at {format_moment(self.expires_at)}"
 
 

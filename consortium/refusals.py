@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from consortium.calls import decode_revert
+from consortium.calls import Refusal, decode_revert
 from consortium.standing import yuan
 from consortium.times import format_moment
 from interline.safe_text import short_hex
@@ -16,13 +16,13 @@ _SENTENCES: Final = {
     "NotConsortium": "only the Consortium may, after a vote, and {caller} isn't it: propose it instead",
     "NotRefunds": "only the contract that refunds rides may, and {caller} isn't it",
     "NotProposed": "nothing of the kind is proposed for city {city}, or not to {caller}",
-    "CityNotActive": "city {city} isn't an active member: it has no vote",
     "NotMember": "city {city} never was a member",
     "TreasuryFrozen": "the admin of city {city} froze its treasury: `unfreeze` allows it again",
     # members and keys
     "InvalidCityCode": "a city's code isn't 0",
     "CityAlreadyAdmitted": "city {city} was admitted before, and a code is admitted once",
     "TooManyCities": "there are {limit} seats, all taken",
+    "TooManyAdmissions": "{limit} cities are admitted in 365 days at most: the next one from {earliest:time} on",
     "WrongStatus": "city {city} is {status:status}, and this needs one that stands otherwise",
     "ZeroAddress": "that address is zero",
     "IssuerKeyExists": "city {city} has an issuer key {keyId} already, and an id is used once: take another id",
@@ -34,12 +34,22 @@ _SENTENCES: Final = {
     "UnknownSubmitter": "{key} is no submitter of city {city}",
     "TooEarly(uint40)": "it can be accepted from {acceptableFrom:time} on",
     "AlreadySo": "the treasury of city {city} stands so already: frozen is {frozen}",
-    "NoConsent": "neither key of city {city} agreed to admin {admin} and treasury {treasury}: one of them has to "
-    "`consent` first",
+    "SameAddress": "{account} is another address of the city: admin, treasury and recovery address are three",
+    "HandoverExpired": "it could be accepted until {until:time}: propose it anew",
+    "TreasuryIsFrozen": "the admin of city {city} froze its treasury: `unfreeze` allows it again",
+    "RecoveryAlreadyNamed": "this key of city {city} named {recovery} before, or both did: the other one has to, or "
+    "`cancel-changes` comes before a change of mind",
+    "NotRecoveryAddress": "only the recovery address of city {city} may, and the one that asked: it is another one",
+    "TooManyRevocations": "of one issuer's tickets for one operator {limit} are revoked in a day (UTC) at most, {left} "
+    "more today: end the issuer key, or revoke the rest tomorrow",
     "TariffTooEarly": "a tariff holds from {earliest:time} on at the earliest, came {validFrom:time}",
     "NoSuchTariff": "city {city} has published {count} tariffs, none is number {index}",
     # votes
     "NoFounders": "a consortium needs a founder",
+    "NoVote": "the seat of city {city} counts in votes from {countsFrom:time} on, a week after it joined",
+    "RecoveryNeedsRequest": "no member proposes a recovery: the recovery address of city {city} asks for it, with "
+    "`request-recovery`",
+    "RequestIsWithdrawn": "the recovery address took request {id} back, or asked anew: see `proposals`",
     "TargetHasNoCode": "there is no contract at {target}",
     "UnknownProposal": "there is no proposal {id}",
     "AlreadyExecuted": "proposal {id} was carried out before",
@@ -57,8 +67,15 @@ _SENTENCES: Final = {
     "SettlementIsStopped": "settlement stands still until {until:time}",
     "StopTooSoon": "stops can't be chained: the next one is possible from {earliest:time} on",
     "NotStopped": "settlement isn't stopped",
-    "SuccessorAlreadyNamed": "a successor is named already: {successor}",
-    "NotASuccessor": "{successor} isn't made with this one as its predecessor, on the same registry and token",
+    "NotASuccessor": "{successor} isn't made with this one as its predecessor, on the same registry and token, or "
+    "doesn't answer as a Clearinghouse",
+    "NoSuccessor": "no successor is named",
+    "AlreadyClosed": "this Clearinghouse closed at {closedAt:time}: its successor stays",
+    "ParametersTooSoon": "rides of before the last change may still come and be disputed: the next change is possible "
+    "from {earliest:time} on",
+    "StillWithheld": "it is above the city's daily limit, and withheld until {releasableFrom:time} unless its treasury "
+    "confirms it before",
+    "WrongDecimals": "the settlement currency has 2 decimals, this one has {decimals}",
     "ClosesTooSoon": "it can close from {earliest:time} on, 30 days ahead; came {closesAt:time}",
     # batches, refunds, disputes
     "MalformedBatch": "the batch breaks the format at byte {offset}",
@@ -94,6 +111,13 @@ _SENTENCES: Final = {
     "Panic": "its code fails with number {code}",
 }
 """By the error's name, or its whole signature where two contracts mean different things by one name."""
+_AT_ZERO: Final = {
+    "TooEarly(uint40)": "the city's other key has to name it first, with `change-recovery`",
+    "TooEarly(uint256,uint256)": "proposal {id} has its votes, but its wait hasn't begun, or was lost: `mark-passed "
+    "{id}` begins it anew",
+    "NoVote(uint16,uint256)": "city {city} is no member, and has no vote",
+}
+"""By its whole signature, where an error's last argument, a time, is 0."""
 _STATUSES: Final = ("no member", "active", "suspended", "gone")
 
 
@@ -120,13 +144,19 @@ def explain_revert(data: bytes) -> str:
     error = decode_revert(data)
     if error is None:
         return short_hex(data) if data else "no reason"
-    sentence = _SENTENCES.get(error.signature) or _SENTENCES.get(error.name)
+    sentence = _sentence(error)
     if sentence is None or error.malformed:
         return error.shown
     try:
         return f"{error.shown}: {sentence.format(**{name: _Value(value) for name, value in error.arguments.items()})}"
     except (KeyError, IndexError, ValueError):  # a contract of another version, whose error has other arguments
         return error.shown
+
+
+def _sentence(error: Refusal) -> str | None:
+    found = _SENTENCES.get(error.signature) or _SENTENCES.get(error.name)
+    is_zero = bool(error.arguments) and list(error.arguments.values())[-1] == 0
+    return _AT_ZERO.get(error.signature, found) if is_zero else found
 
 
 def has_sentence(name: str, signature: str) -> bool:

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from consortium.errors import InputError
 from consortium.steps import Status
 from interline.money import format_yuan
 from interline.naming import find_city
+
+STOP_LENGTH: Final = 3 * 86_400
+"""How long an emergency stop holds, seconds."""
+LONGEST_RIDE: Final = 86_400
+"""Seconds."""
 
 
 class Parameters(NamedTuple):
@@ -21,6 +26,26 @@ class Parameters(NamedTuple):
     dispute_fee: int
 
 
+class Suspension(NamedTuple):
+    """A suspension that is over: from its start up to, not including, its end; Unix seconds."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The address that the others can give a city back to, and the one that is to take its place."""
+
+    address: str
+    new: str | None
+    """Another address, which one of the city's keys or both named."""
+    named_by: str | None
+    """The key that named it first."""
+    new_from: int
+    """When it may accept, Unix seconds; 0 until both keys named it."""
+
+
 @dataclass(frozen=True, slots=True)
 class City:
     """A city that is or was a member. Addresses are checksummed, times Unix seconds."""
@@ -29,7 +54,8 @@ class City:
     name: str
     status: Status
     admin: str
-    treasury: str
+    treasury: str | None
+    """None after a recovery, until its admin names one and that accepts."""
     suspended_at: int
     """Start of the present suspension or exit; 0 while it is active."""
     exited_at: int
@@ -41,6 +67,16 @@ class City:
     """When the proposed admin may accept; 0 if there is none."""
     new_treasury: str | None
     new_treasury_from: int
+    recovery: Recovery
+    counts_from: int
+    """When its seat counts in votes, if it is a member then: a week after it was admitted, a founder's at once."""
+    suspensions: tuple[Suspension, ...]
+    """Those that are over, in their order. What was ridden in them stays refused."""
+
+    @property
+    def is_member(self) -> bool:
+        """Whether it is active or suspended: a suspended city keeps its vote."""
+        return self.status in (Status.ACTIVE, Status.SUSPENDED)
 
     @property
     def label(self) -> str:
@@ -59,6 +95,12 @@ class Account:
     """Arrears that it owes, in all."""
     is_owed: int
     """Arrears that it is owed, in all."""
+    withheld: int
+    """Part of the arrears that it owes: what is above its daily limit, and can't be paid yet."""
+    daily_limit: int
+    """What its tickets may take from it in a day (UTC); 0 for no limit."""
+    taken_today: int
+    """What they took today, where there is a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +110,13 @@ class House:
     address: str
     refunds: str
     parameters: Parameters
+    """Of rides that end now."""
+    before: Parameters
+    """Of rides that ended before the last change of the parameters; the same as now where there was none."""
     pending: Parameters | None
-    """Set, but not in force yet."""
+    """Of rides that end later; None where nothing else was set."""
     pending_from: int
-    """From when those hold; 0 if there are none."""
+    """Of rides that end from then on; 0 if there are none."""
     stopped_until: int
     """0 if it never was stopped."""
     stop_calls: int
@@ -84,6 +129,18 @@ class House:
     """0 as long as no successor is named."""
     accounts: Mapping[int, Account]
     """By the city's code."""
+
+    @property
+    def longest_claim(self) -> int:
+        """How long after a city left its last ride can lead to a refund, seconds: that long its reserve stays.
+
+        The ride begins a grace period later at the latest, ends, is sent, disputed, and not answered.
+        """
+        sets = (self.before, self.parameters, self.pending or self.parameters)
+        return max(
+            it.grace + LONGEST_RIDE + it.submission_window + 2 * STOP_LENGTH + it.dispute_time + it.answer_time
+            for it in sets
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +164,14 @@ class Standing:
         return self.houses[0]
 
     @property
-    def active(self) -> list[City]:
-        """The members that have a vote."""
-        return [city for city in self.cities.values() if city.status is Status.ACTIVE]
+    def voters(self) -> list[City]:
+        """The members whose seats count in votes."""
+        return [city for city in self.cities.values() if city.is_member and city.counts_from <= self.now]
+
+    @property
+    def members(self) -> list[City]:
+        """All members, newcomers and suspended ones too."""
+        return [city for city in self.cities.values() if city.is_member]
 
     def city(self, who: str) -> City:
         """The city of a name or code. Raises InputError where none is meant."""
@@ -142,9 +204,15 @@ class Standing:
             "consortium": self.consortium,
             "registry": self.registry,
             "token": self.token,
-            "cities": [{**asdict(city), "status": city.status.name.lower()} for city in self.cities.values()],
+            "votes": {"members": len(self.voters), "two_thirds": votes_needed(len(self.voters))},
+            "cities": [self._city_json(city) for city in self.cities.values()],
             "clearinghouses": [_house_json(house) for house in self.houses],
         }
+
+    def _city_json(self, city: City) -> dict[str, Any]:
+        suspensions = [suspension._asdict() for suspension in city.suspensions]
+        more = {"status": city.status.name.lower(), "counts": city in self.voters, "suspensions": suspensions}
+        return asdict(city) | more
 
 
 def votes_needed(voters: int) -> int:
@@ -160,6 +228,7 @@ def yuan(fen: int) -> str:
 def _house_json(house: House) -> dict[str, Any]:
     document = asdict(house)
     document["parameters"] = house.parameters._asdict()
+    document["before"] = house.before._asdict()
     document["pending"] = None if house.pending is None else house.pending._asdict()
     document["accounts"] = {str(code): asdict(account) for code, account in house.accounts.items()}
     return document

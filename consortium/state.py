@@ -11,6 +11,8 @@ from interline.cities import CityFile
 from interline.safe_text import short_name
 
 _NAME, _STATUS, _ADMIN, _TREASURY = range(4)  # of what CityRegistry.city returns
+_COUNTS_FROM: Final = 3  # of what CityRegistry.voterOf returns
+_MEMBERS: Final = (Status.ACTIVE, Status.SUSPENDED)
 _TARGET, _DATA, _PROPOSED_AT, _EXECUTED, _VOTES, _NEEDED = 0, 1, 3, 4, 5, 6  # of what Consortium.proposal returns
 NOBODY: Final = "0x" + 40 * "0"
 _REGISTRY: Final = "CityRegistry"
@@ -30,22 +32,25 @@ class Reader:
         )
 
     def members(self) -> list[Member]:
-        """The active members, by admission."""
-        return self._members(self._chain.head()[0])[1]
+        """The members whose seats count, by admission."""
+        return self._members(*self._chain.head())[1]
 
     def city(self, city: CityFile) -> CityState:
         """What the chain says about a city now. Raises ChainError."""
         block, now = self._chain.head()
         entry = self._registry("city", city.code, block=block)
-        codes, members = self._members(block)
+        codes, members = self._members(block, now)
         joined = entry[_STATUS] != Status.NONE
         proposal, rivals = (None, []) if joined else self._proposals(city, members, block, now)
         return CityState(
             block=block,
+            now=now,
             status=Status(entry[_STATUS]),
             name=short_name(entry[_NAME]),
             admin=entry[_ADMIN],
             treasury=entry[_TREASURY],
+            recovery=self._registry("recoveryOf", city.code, block=block),
+            counts_from=self._registry("voterOf", city.code, block=block)[_COUNTS_FROM],
             issuer_keys=self._issuer_keys(city.code, block),
             submitters=frozenset(
                 s for s in city.submitters if self._registry("isSubmitter", city.code, s, block=block)
@@ -63,12 +68,14 @@ class Reader:
             rivals=tuple(rivals),
         )
 
-    def _members(self, block: int) -> tuple[list[int], list[Member]]:
-        """The codes of all cities that ever joined, and those of them that are active."""
+    def _members(self, block: int, now: int) -> tuple[list[int], list[Member]]:
+        """The codes of all cities that ever joined, and those of them whose seats count."""
         codes = list(self._registry("cities", block=block))
         entries = [(code, self._registry("city", code, block=block)) for code in codes]
-        active = [Member(code, short_name(e[_NAME]), e[_ADMIN]) for code, e in entries if e[_STATUS] == Status.ACTIVE]
-        return codes, active
+        found = [(code, e) for code, e in entries if e[_STATUS] in _MEMBERS]
+        members = [Member(code, short_name(e[_NAME]), e[_ADMIN]) for code, e in found]
+        counts_from = {m.code: self._registry("voterOf", m.code, block=block)[_COUNTS_FROM] for m in members}
+        return codes, [member for member in members if counts_from[member.code] <= now]
 
     def _bank(self, block: int) -> str:
         """Who mints the token; nobody known where the settlement currency isn't that of a test network."""
@@ -105,8 +112,8 @@ class Reader:
             if entry[_DATA] == admission(city):
                 alike.append((number, entry[_VOTES], entry[_NEEDED]))
             elif (arguments := decode_call(_REGISTRY, "admit", entry[_DATA])) and arguments[0] == city.code:
-                _, name, admin, treasury = arguments
-                rivals.append(Rival(number, short_name(name), admin, treasury))
+                _, name, *keys = arguments
+                rivals.append(Rival(number, short_name(name), *keys))
         if not alike:
             return None, rivals
         number, votes, needed = max(alike, key=lambda one: (one[1], -one[0]))

@@ -10,6 +10,7 @@ from typing import Final
 
 from consortium.calls import Call, Step, encode_call
 from consortium.errors import ContradictionError
+from consortium.times import format_moment
 from interline.cities import CityFile
 from interline.money import format_yuan
 from interline.signatures import to_checksum
@@ -35,7 +36,7 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An active member, which has a vote."""
+    """A member whose seat counts in votes; a suspended one's does, too."""
 
     code: int
     name: str
@@ -49,7 +50,7 @@ class Proposal:
 
     id: int
     votes: int
-    """Approvals by members that are active now."""
+    """Approvals by members whose seats count now."""
     votes_needed: int
     approved_by: frozenset[int]
     """Codes of those members."""
@@ -68,6 +69,7 @@ class Rival:
     name: str
     admin: str
     treasury: str
+    recovery: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,15 @@ class CityState:
     """What the chain says about a city at one block. Addresses are checksummed, amounts in fen."""
 
     block: int
+    now: int
+    """The block's time, Unix seconds."""
     status: Status
     name: str
     admin: str
     treasury: str
+    recovery: str
+    counts_from: int
+    """When its seat counts in votes, Unix seconds; 0 before it is admitted."""
     issuer_keys: Mapping[int, tuple[str, int, int]]
     """All of its keys: address, valid from, valid until (Unix seconds), by key id."""
     submitters: frozenset[str]
@@ -93,9 +100,9 @@ class CityState:
     bank: str
     """Who mints the settlement token."""
     members: tuple[Member, ...]
-    """The active members, by admission."""
+    """The members whose seats count now, by admission."""
     members_before: int
-    """How many members there were when it was admitted, or are now if it wasn't."""
+    """How many cities had joined when it was admitted; how many seats count now if it wasn't."""
     proposal: Proposal | None
     rivals: tuple[Rival, ...]
 
@@ -123,7 +130,7 @@ def opening_reference(code: int) -> bytes:
 
 def admission(city: CityFile) -> bytes:
     """The call of the registry that admits a city as its file says."""
-    return encode_call("CityRegistry", "admit", city.code, city.name, city.admin, city.treasury)
+    return encode_call("CityRegistry", "admit", city.code, city.name, city.admin, city.treasury, city.recovery)
 
 
 def require_consistent(city: CityFile, state: CityState) -> None:
@@ -150,6 +157,10 @@ def notes(city: CityFile, state: CityState) -> list[str]:
         f"the registry has issuer key {key_id} ({state.issuer_keys[key_id][0]}), which is not in the file"
         for key_id in more
     ]
+    if state.now < state.counts_from:
+        found.append(
+            f"its seat counts in votes from {format_moment(state.counts_from)} on; it rides and settles at once"
+        )
     return found + [_describe(rival) for rival in state.rivals if state.status is Status.NONE]
 
 
@@ -321,6 +332,7 @@ def _differences(city: CityFile, state: CityState) -> list[str]:
         ("name", city.name, state.name),
         ("admin", city.admin, state.admin),
         ("treasury", city.treasury, state.treasury),
+        ("recovery", city.recovery, state.recovery),
     ):
         if in_file != on_chain:
             found.append(f"{what} is {in_file} in the file, {on_chain} on chain")
@@ -336,7 +348,7 @@ def _differences(city: CityFile, state: CityState) -> list[str]:
 def _describe(rival: Rival) -> str:
     return (
         f"proposal {rival.id} would admit this city otherwise than its file says: as {rival.name}, with admin "
-        f"{rival.admin} and treasury {rival.treasury}"
+        f"{rival.admin}, treasury {rival.treasury} and recovery address {rival.recovery}"
     )
 
 

@@ -7,7 +7,7 @@ from consortium.chain import Chain
 from consortium.deployments import Deployment
 from consortium.errors import ChainError
 from consortium.proposals import Proposal
-from consortium.standing import Account, City, House, Parameters, Standing
+from consortium.standing import Account, City, House, Parameters, Recovery, Standing, Suspension
 from consortium.state import NOBODY
 from consortium.steps import Status
 from interline.safe_text import short_name
@@ -65,10 +65,6 @@ class Survey:
             expires_at=expires_at,
         )
 
-    def has_consented(self, code: int, admin: str, treasury: str) -> bool:
-        """Whether one of a city's keys agreed to being recovered with these addresses."""
-        return bool(self._of_registry("hasConsented", code, admin, treasury))
-
     def issuer_key(self, code: int, key_id: int) -> tuple[str, int, int]:
         """An issuer key: address, valid from, valid until; the zero address if there is none."""
         address, valid_from, valid_until = self._of_registry("issuerKey", code, key_id)
@@ -96,9 +92,11 @@ class Survey:
         )
         return {event["serial"] for event in events}
 
-    def arrears(self, debtor: int, creditor: int) -> int:
-        """What one city owes another beyond what its balance could pay, fen."""
-        return int(self._chain.read("Clearinghouse", self._clearinghouse, "arrears", debtor, creditor))
+    def arrears(self, debtor: int, creditor: int) -> tuple[int, int]:
+        """What one city owes another in arrears, and what of it is withheld, fen."""
+        read = self._chain.read
+        owed = int(read("Clearinghouse", self._clearinghouse, "arrears", debtor, creditor))
+        return owed, int(read("Clearinghouse", self._clearinghouse, "withheld", debtor, creditor)) if owed else 0
 
     def disputed(self, house: House, issuer: int, operator: int) -> int:
         """What hangs on open disputes between two cities, fen."""
@@ -120,7 +118,7 @@ class Survey:
             name=short_name(name),
             status=Status(status),
             admin=admin,
-            treasury=treasury,
+            treasury=_or_none(treasury),
             suspended_at=suspended_at,
             exited_at=self._of_registry("exitedAt", code, block=block),
             frozen=self._of_registry("isFrozen", code, block=block),
@@ -128,7 +126,15 @@ class Survey:
             new_admin_from=admin_from,
             new_treasury=_or_none(new_treasury),
             new_treasury_from=treasury_from,
+            recovery=self._recovery(code, block),
+            counts_from=self._of_registry("voterOf", code, block=block)[3],
+            suspensions=tuple(Suspension(*one) for one in self._of_registry("suspensions", code, block=block)),
         )
+
+    def _recovery(self, code: int, block: int) -> Recovery:
+        new, named_by, new_from = self._of_registry("proposedRecovery", code, block=block)
+        address = self._of_registry("recoveryOf", code, block=block)
+        return Recovery(address, _or_none(new), _or_none(named_by), new_from)
 
     def _houses(self, codes: tuple[int, ...], block: int) -> tuple[House, ...]:
         """The deployment's Clearinghouse, and those that votes put before and after it."""
@@ -158,6 +164,7 @@ class Survey:
             address=address,
             refunds=read("refunds"),
             parameters=Parameters(*(read(name) for name in names)),
+            before=Parameters(*read("parametersAt", 0)),
             pending=Parameters(*pending) if pending_from else None,
             pending_from=pending_from,
             stopped_until=read("stoppedUntil"),
@@ -167,7 +174,7 @@ class Survey:
             predecessor=_or_none(read("predecessor")),
             successor=_or_none(read("successor")),
             closes_at=read("closesAt"),
-            accounts={code: _account(read, code) for code in codes},
+            accounts={code: _account(read, code, codes) for code in codes},
         )
 
     def _of_registry(self, function: str, *arguments: Any, block: int | None = None) -> Any:
@@ -177,8 +184,12 @@ class Survey:
         return self._chain.read("Consortium", self._consortium, function, *arguments, block=block)
 
 
-def _account(read: Any, code: int) -> Account:
-    return Account(*(read(name, code) for name in ("balanceOf", "reserve", "withdrawable", "arrearsOf", "arrearsDue")))
+def _account(read: Any, code: int, codes: tuple[int, ...]) -> Account:
+    names = ("balanceOf", "reserve", "withdrawable", "arrearsOf", "arrearsDue")
+    balance, reserve, withdrawable, owes, is_owed = (read(name, code) for name in names)
+    withheld = sum(read("withheld", code, other) for other in codes if other != code) if owes else 0
+    limit, taken = read("dailyLimit", code)
+    return Account(balance, reserve, withdrawable, owes, is_owed, withheld, limit, taken if limit else 0)
 
 
 def _or_none(address: str) -> str | None:

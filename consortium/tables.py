@@ -1,6 +1,6 @@
 """What was done, as tables for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rich import box
@@ -10,10 +10,12 @@ from rich.text import Text
 
 from consortium.costs import format_fee
 from consortium.deploying import Deployed
-from consortium.governing import Outcome
+from consortium.money import Withheld
 from consortium.onboarding import Onboarding
+from consortium.outcome import Outcome
 from consortium.proposals import ReadProposal
 from consortium.standing import House, Standing
+from consortium.status import CalledOff, city_keys, city_status, money_tables, rules_lines, votes_text
 from consortium.times import format_moment
 from consortium.words import PARAMETERS
 from interline.money import format_yuan
@@ -101,16 +103,31 @@ def proposal_texts(found: Sequence[ReadProposal], standing: Standing, *, with_ca
         lines += [f"  {proposal.state(standing.now)}: {votes}; {proposal.says_when(standing.now)}"]
         if with_calls:
             when = format_moment(proposal.proposed_at)
-            lines += [f"  proposed by {standing.label(proposal.proposer)} at {when}", f"  call: {one.reading.call}"]
+            who = standing.label(proposal.proposer)
+            by = f"asked for by the recovery address of {who}" if asked_for(one) else f"proposed by {who}"
+            lines += [f"  {by} at {when}", f"  call: {one.reading.call}"]
             lines += [f"  to: {proposal.target}", f"  data: {short_hex(proposal.data, SHOWN_DATA)}"]
     return Text("\n".join(lines))
 
 
-def status_tables(standing: Standing, found: Sequence[ReadProposal]) -> list[RenderableType]:
-    """How the consortium stands."""
+def asked_for(one: ReadProposal) -> bool:
+    """Whether a proposal is a recovery: no member proposes one."""
+    return one.reading.call.startswith("CityRegistry.recover(")
+
+
+def status_tables(
+    standing: Standing, found: Sequence[ReadProposal], withheld: Mapping[int, Sequence[Withheld]], called_off: CalledOff
+) -> list[RenderableType]:
+    """How the consortium stands.
+
+    Args:
+        withheld: fares above daily limits, by the debtor's code.
+        called_off: successors that were called off, by the Clearinghouse's address.
+    """
     return [
         _members_table(standing),
-        *(_house_table(house, standing) for house in standing.houses),
+        *money_tables(standing, withheld),
+        *(_house_table(house, standing, called_off.get(house.address, ())) for house in standing.houses),
         proposal_texts(found, standing),
     ]
 
@@ -120,27 +137,19 @@ def _members_table(standing: Standing) -> Table:
     table.title = f"Members at block {standing.block}, {format_moment(standing.now)}"
     for city in standing.cities.values():
         account = standing.house.accounts[city.code]
-        keys = [city.admin, city.treasury + (" FROZEN" if city.frozen else "")]
-        for role, address, since in (
-            ("admin", city.new_admin, city.new_admin_from),
-            ("treasury", city.new_treasury, city.new_treasury_from),
-        ):
-            if address:
-                keys += [f"{role} from {format_moment(since)}:", f"  {address}"]
-        status = city.status.name.lower()
-        begun = f" since {format_moment(city.suspended_at)}" if city.suspended_at else ""
         money = (format_yuan(fen) for fen in (account.balance, account.reserve, account.owes))
-        table.add_row(city.label, status + begun, "\n".join(keys), *money)
+        table.add_row(city.label, city_status(city, standing), "\n".join(city_keys(city)), *money)
+    table.caption, table.caption_justify = votes_text(standing), "left"
     return table
 
 
-def _house_table(house: House, standing: Standing) -> Table:
+def _house_table(house: House, standing: Standing, called_off: Sequence[str]) -> Table:
     table = _table("rule", "in force", "to come")
     table.title = f"Clearinghouse {house.address}{' (this deployment)' if house is standing.house else ''}"
     for name, words, show in PARAMETERS:
         come = "" if house.pending is None else show(getattr(house.pending, name))
         table.add_row(words, show(getattr(house.parameters, name)), come)
-    lines = [f"those to come hold from {format_moment(house.pending_from)}"] if house.pending else []
+    lines = rules_lines(house)
     if house.stopped_until > standing.now:
         lines.append(f"SETTLEMENT STANDS STILL until {format_moment(house.stopped_until)}")
     elif house.stop_calls:
@@ -152,6 +161,7 @@ def _house_table(house: House, standing: Standing) -> Table:
         lines.append(f"takes over from {house.predecessor}")
     if house.successor:
         lines.append(f"{house.successor} takes over; this one closes at {format_moment(house.closes_at)}")
+    lines += [f"the successor {address} was called off by vote" for address in called_off]
     table.caption, table.caption_justify = "\n".join(lines), "left"
     return table
 

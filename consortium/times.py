@@ -1,13 +1,14 @@
 """Points and lengths of time as administrators write and read them. Inside they are Unix seconds."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from consortium.errors import InputError
 from interline.safe_text import moment_text
 from issuer_client.durations import parse_duration
 
+_DAY: Final = 86_400
 _SECONDS: Final = re.compile(r"[0-9]{1,13}")
 _UNITS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
@@ -59,3 +60,16 @@ def format_length(seconds: int) -> str:
         if count:
             parts.append(f"{count:,} {unit}{'' if count == 1 else 's'}")
     return " ".join(parts[:2]) or "0 seconds"
+
+
+def format_day(day: int) -> str:
+    """A day (UTC, since 1970) for people and for `parse_day`: `2026-12-01`."""
+    return format_moment(day * _DAY)[:10]
+
+
+def parse_day(text: str) -> int:
+    """The day (UTC, since 1970) of a date such as 2026-12-01. Raises InputError where it is none."""
+    try:
+        return (date.fromisoformat(text) - date(1970, 1, 1)).days
+    except ValueError as error:
+        raise InputError(f"expected a day (UTC) such as 2026-12-01, found {text!r}: {error}") from error

@@ -11,7 +11,6 @@ from consortium import acts
 from consortium.act_options import Length, Yuan, act_options, answer, execute_option, open_desk, vote_options
 from consortium.chain import Chain
 from consortium.command import Answer, ChainCommand, common_options
-from consortium.governing import checked_address
 from consortium.proposals import ReadProposal
 from consortium.standing import Parameters
 from consortium.tables import proposal_texts
@@ -27,9 +26,9 @@ NUMBER = click.argument("number", metavar="ID", type=click.IntRange(min=1))
 @execute_option
 @act_options
 def suspend(chain: Chain, path: Path, city: str, execute: bool, **who: Any) -> Answer:
-    """Propose to suspend CITY: no vote, and its new rides don't settle.
+    """Propose to suspend CITY: its new rides don't settle. It keeps its vote in all else.
 
-    Two thirds of the others, then a day's wait.
+    Two thirds of all members, without CITY's own vote, then a day's wait.
     """
     desk = open_desk(chain, path, **who)
     return answer(desk.move(acts.suspend(desk.standing, desk.city(city)), execute=execute))
@@ -50,25 +49,12 @@ def reinstate(chain: Chain, path: Path, city: str, execute: bool, **who: Any) ->
 @execute_option
 @act_options
 def expel(chain: Chain, path: Path, city: str, execute: bool, **who: Any) -> Answer:
-    """Propose to end the membership of CITY for good. Two thirds of the others, then a week's wait."""
-    desk = open_desk(chain, path, **who)
-    return answer(desk.move(acts.expel(desk.standing, desk.city(city)), execute=execute))
+    """Propose to end the membership of CITY for good.
 
-
-@click.command(cls=ChainCommand)
-@CITY
-@click.option("--admin", required=True, metavar="ADDRESS", help="Its admin from then on.")
-@click.option("--treasury", required=True, metavar="ADDRESS", help="Its treasury from then on.")
-@execute_option
-@act_options
-def recover(chain: Chain, path: Path, city: str, admin: str, treasury: str, execute: bool, **who: Any) -> Answer:
-    """Propose to give CITY another admin and treasury, as one of its two keys consented to.
-
-    For a key that was stolen or lost. Two thirds, then a day's wait.
+    Two thirds of all members, without CITY's own vote, then a week's wait.
     """
     desk = open_desk(chain, path, **who)
-    keys = checked_address(admin, "--admin"), checked_address(treasury, "--treasury")
-    return answer(desk.move(acts.recover(desk.standing, desk.city(city), *keys), execute=execute))
+    return answer(desk.move(acts.expel(desk.standing, desk.city(city)), execute=execute))
 
 
 @click.command(cls=ChainCommand)
@@ -102,8 +88,8 @@ def parameters(
 ) -> Answer:
     """Propose other rules of settlement; those that aren't named stay.
 
-    Two thirds, then a week's wait; what shortens or lowers anything, or changes the fee, holds later still, so that
-    no ride carried before is hurt.
+    Two thirds, then a week's wait; they hold for rides that end a grace period after it was carried out, or later, and
+    rides of before stay under the rules of before. Only one change can be on its way, until no ride of before may come.
     """
     wanted = {name: value for name, value in changes.items() if value is not None}
     if not wanted:
@@ -143,7 +129,8 @@ def successor(
     """Deploy a Clearinghouse that takes over, and propose to name it.
 
     Writes DEPLOYMENTS/NAME.json. Two thirds, then a week's wait; it has to be carried out 30 days before the present
-    one closes. Run again, it deploys nothing twice, and votes for the proposal that is there.
+    one closes. Run again, it deploys nothing twice, and votes for the proposal that is there. Where one is named that
+    hasn't taken over yet, it takes that one's place: give another --name for another contract, or another time.
     """
     from ape import project
 
@@ -174,6 +161,15 @@ def successor(
     outcome = desk.move(acts.name_successor(desk.standing, made.address, closing), execute=execute)
     file = {"successor": made.address, "file": str(made.path)}
     return answer(replace(outcome, receipts=(*made.receipts, *outcome.receipts), more={**outcome.more, **file}))
+
+
+@click.command("cancel-successor", cls=ChainCommand)
+@execute_option
+@act_options
+def cancel_successor(chain: Chain, path: Path, execute: bool, **who: Any) -> Answer:
+    """Propose to call off the successor that is named and hasn't taken over. Two thirds, then a day's wait."""
+    desk = open_desk(chain, path, **who)
+    return answer(desk.move(acts.cancel_successor(desk.standing), execute=execute))
 
 
 # ---------------------------------------------------------------- votes
@@ -223,9 +219,20 @@ def withdraw_vote(chain: Chain, path: Path, number: int, **who: Any) -> Answer:
 def execute(chain: Chain, path: Path, number: int, **who: Any) -> Answer:
     """Carry a proposal out that passed and waited; anyone may.
 
-    Where it got its two thirds because others left, this begins its wait. Exit status 1: not yet.
+    Where its wait hasn't begun, or was lost, this begins it. Exit status 1: not yet.
     """
     return answer(open_desk(chain, path, **who).execute(number))
+
+
+@click.command("mark-passed", cls=ChainCommand)
+@NUMBER
+@act_options
+def mark_passed(chain: Chain, path: Path, number: int, **who: Any) -> Answer:
+    """Begin the wait of a proposal that has its two thirds; anyone may.
+
+    Needed where others leaving made its votes enough, or where it lacked them for a time: then its wait begins anew.
+    """
+    return answer(open_desk(chain, path, **who).mark_passed(number))
 
 
 @click.command(cls=ChainCommand)
@@ -247,15 +254,16 @@ VOTE_COMMANDS: Final = (
     suspend,
     reinstate,
     expel,
-    recover,
     reserve,
     parameters,
     resume,
     successor,
+    cancel_successor,
     proposals,
     show,
     vote,
     withdraw_vote,
     execute,
+    mark_passed,
     stop,
 )

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from consortium.calls import DecodedCall, function_of
-from consortium.standing import Account, City, House, Parameters, Standing, votes_needed, yuan
+from consortium.standing import STOP_LENGTH, Account, City, House, Parameters, Standing, votes_needed, yuan
 from consortium.steps import Status
 from consortium.times import format_length, format_moment
 from interline.safe_text import MOST_OF_A_NAME, short_hex, short_name
 
-STOP_LENGTH: Final = 3 * 86_400  # seconds
-_ADMIN, _TREASURY = -2, -1  # where the calls that name them do
-RESERVE_AFTER_EXIT: Final = 45 * 86_400  # seconds
+_KEYS: Final = (("admin", 2), ("treasury", 3), ("recovery address", 4))  # where `admit` names them
 NAMED_AHEAD: Final = 30 * 86_400  # seconds: the least between naming a successor and closing
 
 PARAMETERS: Final = (
@@ -119,11 +117,11 @@ def _other(contract: str) -> Callable[[_Case], _Words]:
 
 
 def _admit(case: _Case) -> _Words:
-    before = len(case.standing.active)
+    before, after = len(case.standing.voters), len(case.standing.members) + 1
     effects = [
-        f"its admin is {case[_ADMIN]}, its treasury {case[_TREASURY]}",
-        f"members with a vote: {before} → {before + 1}; votes for two thirds: {votes_needed(before)} → "
-        f"{votes_needed(before + 1)}",
+        *(f"its {role} is {case[index]}" for role, index in _KEYS),
+        f"its seat counts 7 days later; members with a vote: {before} → {after}; votes for two thirds: "
+        f"{votes_needed(before)} → {votes_needed(after)}",
     ]
     return f"admits {short_name(case[1])} ({case.code})", effects, [*_strange_name(case), *_strange_keys(case)]
 
@@ -141,37 +139,57 @@ def _strange_name(case: _Case) -> list[str]:
 def _suspend(case: _Case) -> _Words:
     grace = format_length(case.standing.house.parameters.grace)
     effects = [
-        "it has no vote any more, and gates refuse entries on its tickets from their next sync on",
-        f"rides that begin more than {grace} after it no longer settle; its withdrawals go on",
+        "it keeps its vote, and gates refuse entries on its tickets from their next sync on",
+        f"rides that begin more than {grace} after it don't settle, until it is reinstated; its withdrawals go on",
     ]
-    return f"suspends {case.label}{_now(case.city)}", effects, []
+    return f"suspends {case.label}{_now(case.city)}", effects, _never_passes(case)
 
 
 def _reinstate(case: _Case) -> _Words:
-    return f"ends the suspension of {case.label}{_now(case.city)}", ["it has its vote again, and its rides settle"], []
+    effects = ["its rides settle again"]
+    if case.city is not None and case.city.status is Status.SUSPENDED:
+        refused_from = format_moment(case.city.suspended_at + case.standing.house.parameters.grace)
+        effects.append(f"rides of the time of its suspension, from {refused_from} on, stay refused for good")
+    return f"ends the suspension of {case.label}{_now(case.city)}", effects, []
 
 
 def _expel(case: _Case) -> _Words:
     effects = [
         "for good: the city can't be admitted again under its code",
-        f"its balance stays its own; its reserve ends {format_length(RESERVE_AFTER_EXIT)} later",
+        f"its balance stays its own; its reserve ends {format_length(case.standing.house.longest_claim)} later",
     ]
     account = case.standing.house.accounts.get(case.code)
     if account is not None:
         effects.append(f"it holds {yuan(account.balance)}, owes {yuan(account.owes)}, is owed {yuan(account.is_owed)}")
-    return f"expels {case.label}{_now(case.city)}", effects, []
+    return f"expels {case.label}{_now(case.city)}", effects, _never_passes(case)
+
+
+def _never_passes(case: _Case) -> list[str]:
+    """Small consortia: the city concerned has no vote, but is counted."""
+    voters = case.standing.voters
+    others, needed = sum(city.code != case.code for city in voters), votes_needed(len(voters))
+    if others >= needed:
+        return []
+    concerned = f"the vote of {case.label} doesn't count in it"
+    return [f"of {len(voters)} members {needed} have to vote for it, and {concerned}: it can't pass"]
 
 
 def _recover(case: _Case) -> _Words:
-    city = case.city
-    effects = [f"its admin becomes {case[_ADMIN]}", f"its treasury becomes {case[_TREASURY]}"]
-    if city is not None:
-        effects = [
-            f"its admin: {_change(city.admin, case[_ADMIN])}",
-            f"its treasury: {_change(city.treasury, case[_TREASURY])}",
+    city, to = case.city, case[1]
+    if city is None:
+        return f"gives {case.label}, which never was a member, to {to}", [], []
+    effects = [
+        f"its admin: {_change(city.admin, to)}",
+        f"its treasury: {city.treasury or 'none'} → none, until that admin names one, which accepts 2 days later",
+        "a freeze of its treasury ends, and what is proposed for its keys is called off",
+    ]
+    if to != city.recovery.address:
+        warnings = [
+            f"{to} isn't the recovery address that {city.label} has registered, which is {city.recovery.address}"
         ]
-    warnings = _strange_keys(case)
-    return f"gives {case.label} another admin and another treasury", effects, warnings
+        return f"gives {city.label} to {to}", effects, warnings
+    effects.insert(0, f"{to} is the recovery address that {city.label} has registered, and asked for it")
+    return f"gives {city.label} back to its recovery address {to}", effects, []
 
 
 def _strange_keys(case: _Case) -> list[str]:
@@ -179,11 +197,13 @@ def _strange_keys(case: _Case) -> list[str]:
         address: f"the {role} of {city.label}"
         for city in case.standing.cities.values()
         if city.code != case.code
-        for role, address in (("admin", city.admin), ("treasury", city.treasury))
+        for role, address in zip(
+            ("admin", "treasury", "recovery address"), (city.admin, city.treasury, city.recovery.address), strict=True
+        )
     }
     return [
         f"{case[index]}, which becomes its {role}, is {held[case[index]]}"
-        for role, index in (("admin", _ADMIN), ("treasury", _TREASURY))
+        for role, index in _KEYS
         if case[index] in held
     ]
 
@@ -236,20 +256,14 @@ def _set_parameters(case: _Case) -> _Words:
         if getattr(present, field) != getattr(new, field)
     ]
     warnings = [] if changes else ["it changes nothing of what is in force"]
-    if holds_at_once(present, new):
-        when = "holds as soon as it is carried out"
-    else:
-        wait = format_length(present.submission_window + 2 * STOP_LENGTH + present.dispute_time)
-        when = f"holds from {wait} after it is carried out, so that no ride carried before is hurt"
+    when = (
+        f"holds for rides that end {format_length(present.grace)} after it is carried out, or later; rides that end "
+        "before stay under the rules of before: settling, refunds and disputes"
+    )
     if case.house.pending is not None:
         warnings.append(f"it takes the place of the parameters that are to hold from {_pending(case.house)}")
     effects = [*changes, when, *([] if not changes else ["all others stay"])]
     return "changes the rules of settlement", effects, warnings
-
-
-def holds_at_once(present: Parameters, new: Parameters) -> bool:
-    """Whether parameters hold as soon as they are set: they lengthen or raise, and leave the fee alone."""
-    return new.dispute_fee == present.dispute_fee and all(b >= a for a, b in zip(present, new, strict=True))
 
 
 def _pending(house: House) -> str:
@@ -285,7 +299,21 @@ def _name_successor(case: _Case) -> _Words:
         f"it has to be carried out by {format_moment(closes_at - NAMED_AHEAD)}",
     ]
     warnings = [f"what the code at {successor} does isn't known here: compare it before you vote"]
+    if (named := case.house.successor) is not None:
+        it = "that one" if named == successor else named
+        warnings.append(f"it takes the place of {it}, named to take over at {format_moment(case.house.closes_at)}")
     return f"names {successor} as the Clearinghouse that takes over", effects, warnings
+
+
+def _cancel_successor(case: _Case) -> _Words:
+    named = case.house.successor
+    if named is None:
+        return "calls off a successor", [], ["no successor is named"]
+    effects = [
+        f"{case.target} doesn't close: its tickets and gates go on",
+        f"what cities hold at {named} stays theirs: each withdraws it there",
+    ]
+    return f"calls off {named}, named to take over at {format_moment(case.house.closes_at)}", effects, []
 
 
 _WORDS: Final[Mapping[tuple[str, str], Callable[[_Case], _Words]]] = {
@@ -299,4 +327,5 @@ _WORDS: Final[Mapping[tuple[str, str], Callable[[_Case], _Words]]] = {
     ("Clearinghouse", "stopSettlement"): _stop,
     ("Clearinghouse", "resumeSettlement"): _resume,
     ("Clearinghouse", "nameSuccessor"): _name_successor,
+    ("Clearinghouse", "cancelSuccessor"): _cancel_successor,
 }

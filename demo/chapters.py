@@ -81,7 +81,7 @@ class Chapters:
         registry = self._contract("CityRegistry")
         while worker.is_alive():
             worker.join(0.5)
-            yield registry.functions.activeCount().call()
+            yield len(registry.functions.cities().call())
         if isinstance(box[0], Exception):
             raise box[0]
         self.tale.onboarding += box[0]

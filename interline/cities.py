@@ -18,11 +18,11 @@
       entities:
         - {name: Xuzhou Metro Operation, name_zh: 徐州地铁运营, tax_id: "TEST-3203-01", stations: [1, 18]}
 
-`recovery` is an address whose key is kept offline: the other members can give the city back to it, and to no other, when
-a key was stolen or lost. `valid_until` of an issuer key may be left out: then the key has no end. `tariff` is a folder of GTFS,
-relative to the file (see interline.tariff). `operating_day` and `invoicing` may be left out. A `cities.csv`
-beside the files, where there is one, gives the order in which the cities joined and their Chinese names. No
-network, no database.
+`recovery` is an address whose key is kept offline: the other members can give the city back to it, and to no other,
+when a key was stolen or lost; admin, treasury and recovery are three different ones. `valid_until` of an issuer key may
+be left out: then the key has no end. `tariff` is a folder of GTFS, relative to the file (see interline.tariff).
+`operating_day` and `invoicing` may be left out. A `cities.csv` beside the files, where there is one, gives the order in
+which the cities joined and their Chinese names. No network, no database.
 """
 
 import csv
@@ -61,6 +61,11 @@ _KEYS = (
     "tariff",
     "deposit",
 )
+_ADVICE = {
+    "recovery": "add the address of a key that is kept offline, to which the others can give the city back when its "
+    "admin's or treasury's key was stolen or lost: `ape accounts generate NAME` makes one"
+}
+"""What to do where a key is missing, if there is more to say than to add it."""
 _BOOK_KEYS = ("operating_day", "invoicing")
 _ISSUER_KEY_KEYS = ("id", "address", "valid_from")
 _ROSTER_COLUMNS = ("code", "name", "name_zh", "joined", "note")
@@ -185,9 +190,8 @@ def _recovery(entries: "_Entries") -> str:
     admin, treasury, recovery = (entries.address(role) for role in ("admin", "treasury", "recovery"))
     for role, address, others in (("treasury", treasury, (admin,)), ("recovery", recovery, (admin, treasury))):
         if address in others:
-            entries.fail(
-                role, "an address of its own", f"{address} a second time", "admin, treasury and recovery differ"
-            )
+            advice = "name another: admin, treasury and recovery are held by different people"
+            entries.fail(role, "an address of its own", f"{address} a second time", advice)
     return recovery
 
 
@@ -301,7 +305,7 @@ class _Entries:
         self._data: Mapping[Any, Any] = data
         for key in required:
             if key not in data:
-                self.fail(key, "a value", "no such key", "add it")
+                self.fail(key, "a value", "no such key", _ADVICE.get(key, "add it"))
         for key in data:
             if key not in required and key not in optional:
                 allowed = ", ".join((*required, *optional))

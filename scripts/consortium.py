@@ -3,6 +3,8 @@
 import click
 
 from consortium.city_commands import CITY_COMMANDS
+from consortium.money_commands import MONEY_COMMANDS
+from consortium.recovery_commands import RECOVERY_COMMANDS
 from consortium.vote_commands import VOTE_COMMANDS
 
 
@@ -17,5 +19,5 @@ def cli():
     """
 
 
-for command in (*VOTE_COMMANDS, *CITY_COMMANDS):
+for command in (*VOTE_COMMANDS, *RECOVERY_COMMANDS, *CITY_COMMANDS, *MONEY_COMMANDS):
     cli.add_command(command)

@@ -37,7 +37,7 @@ def found(node: Node, members: Sequence[Member], addresses: Mapping[str, str]) -
         NotReadyError: the contracts aren't compiled.
         DemoError: the chain isn't a new one.
     """
-    founders = [(it.code, it.name, it.file.admin, it.file.treasury) for it in members if it.founder]
+    founders = [(it.code, it.name, it.file.admin, it.file.treasury, it.file.recovery) for it in members if it.founder]
     made = (
         ("Consortium", (founders,)),
         ("SettlementToken", (test_address(BANK),)),

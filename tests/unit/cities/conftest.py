@@ -7,11 +7,12 @@ import pytest
 
 from interline.cities import CityFile, load_city
 
-# Accounts 200 to 204 of anvil's public mnemonic, and one more: nobody's money.
+# Accounts 200 to 203 and 206 of anvil's public mnemonic, and one more: nobody's money.
 ADMIN = "0xCD5691EA878D262516be278cb46f2fd7fF132083"
 TREASURY = "0x9B63F0Cef479924E5d2C4E22DBE31E6d0353B448"
 ISSUER_KEY = "0xaAda98978453263132587D0805C4A17376Af9F13"
 SUBMITTER = "0x55Ef996639b608A25AB4293f39247a9E23411d3A"
+RECOVERY = "0xA8d91B470C8E7e2dDe59Ec4B7D393Efe37a290F7"
 STRANGER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 
 XUZHOU = f"""\
@@ -21,6 +22,7 @@ founder: false
 joined: 2019-12-01                # a label; chains run in real time
 admin: "{ADMIN}"
 treasury: "{TREASURY}"
+recovery: "{RECOVERY}"
 issuer_keys:
   - {{id: 1, address: "{ISSUER_KEY}", valid_from: 2018-12-01T00:00:00+08:00}}
 submitters: ["{SUBMITTER}"]

@@ -10,7 +10,7 @@ from interline.cities import NO_END, CityFile, Invoicing, IssuerKey, LegalEntity
 from interline.errors import CityFileError
 from interline.operating_day import OperatingDay
 
-from .conftest import ADMIN, ISSUER_KEY, STRANGER, SUBMITTER, TREASURY, XUZHOU, EditableCity, write_city
+from .conftest import ADMIN, ISSUER_KEY, RECOVERY, STRANGER, SUBMITTER, TREASURY, XUZHOU, EditableCity, write_city
 
 # 2018-12-01T00:00:00+08:00
 FIRST_DAY = 1_543_593_600
@@ -35,6 +35,7 @@ def test_a_city_file_is_read_whole(xuzhou: EditableCity, tmp_path: Path) -> None
         joined="2019-12-01",
         admin=ADMIN,
         treasury=TREASURY,
+        recovery=RECOVERY,
         issuer_keys=(IssuerKey(1, bytes.fromhex(ISSUER_KEY[2:]), FIRST_DAY, NO_END),),
         submitters=(SUBMITTER,),
         tariff=tmp_path / "tariffs" / "xuzhou",
@@ -52,7 +53,19 @@ def test_a_city_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         load_city(tmp_path / "atlantis.yaml")
 
 
-KEYS = ["code", "name", "founder", "joined", "admin", "treasury", "issuer_keys", "submitters", "tariff", "deposit"]
+KEYS = [
+    "code",
+    "name",
+    "founder",
+    "joined",
+    "admin",
+    "treasury",
+    "recovery",
+    "issuer_keys",
+    "submitters",
+    "tariff",
+    "deposit",
+]
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -62,7 +75,24 @@ def test_a_missing_key_is_named(xuzhou: EditableCity, key: str) -> None:
     if key == "issuer_keys":
         lines = [line for line in lines if not line.startswith("  -")]
     xuzhou.path.write_text("\n".join(lines))
-    refused(xuzhou, f"{key}: expected a value, came no such key; add it")
+    refused(xuzhou, f"{key}: expected a value, came no such key; add ")
+
+
+def test_a_file_from_before_recovery_addresses_is_told_what_to_add(xuzhou: EditableCity) -> None:
+    xuzhou.replace(f'recovery: "{RECOVERY}"\n', "")
+    refused(
+        xuzhou, "recovery: expected a value", "add the address of a key that is kept offline", "ape accounts generate"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "own", "other"),
+    [("treasury", TREASURY, ADMIN), ("recovery", RECOVERY, ADMIN), ("recovery", RECOVERY, TREASURY)],
+)
+def test_admin_treasury_and_recovery_are_three_addresses(xuzhou: EditableCity, key: str, own: str, other: str) -> None:
+    refused(
+        xuzhou.replace(own, other), f"{key}: expected an address of its own, came {other} a second time; name another"
+    )
 
 
 @pytest.mark.parametrize("key", ["id: 1, ", f'address: "{ISSUER_KEY}", ', ", valid_from: 2018-12-01T00:00:00+08:00"])
@@ -143,6 +173,7 @@ WRONG_ADDRESSES = {
     [
         (ADMIN, "admin"),
         (TREASURY, "treasury"),
+        (RECOVERY, "recovery"),
         (ISSUER_KEY, "issuer_keys[0].address"),
         (SUBMITTER, "submitters[0]"),
     ],

@@ -20,6 +20,7 @@ CITIES = Path(__file__).parents[3] / "cities"
 ANVIL_SEED = seed_from_mnemonic("test test test test test test test test test test test junk", passphrase="")
 FIRST_DAY = 1_543_593_600  # 2018-12-01T00:00:00+08:00
 ADMIN, TREASURY, ISSUER_KEY, SUBMITTER = range(4)
+RECOVERY = 6
 
 JOINED = [
     (3100, "Shanghai", "上海", "2018-12-01"),
@@ -94,6 +95,7 @@ def test_each_city_has_the_test_accounts_of_its_place_in_the_list(cities: list[C
         first = 100 + 10 * position
         assert city.admin == to_checksum(anvil_address(first + ADMIN)), city.name
         assert city.treasury == to_checksum(anvil_address(first + TREASURY)), city.name
+        assert city.recovery == to_checksum(anvil_address(first + RECOVERY)), city.name
         assert city.submitters == (to_checksum(anvil_address(first + SUBMITTER)),), city.name
         (key,) = city.issuer_keys
         assert (key.id, key.address) == (1, anvil_address(first + ISSUER_KEY)), city.name

@@ -34,10 +34,13 @@ def outside(founders: tuple[Member, ...]) -> CityState:
     """What the chain says about Xuzhou before anyone proposed it."""
     return CityState(
         block=10,
+        now=1_575_172_800,
         status=Status.NONE,
         name="",
         admin=NOWHERE,
         treasury=NOWHERE,
+        recovery=NOWHERE,
+        counts_from=0,
         issuer_keys={},
         submitters=frozenset(),
         balance=0,

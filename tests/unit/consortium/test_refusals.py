@@ -59,6 +59,29 @@ def refusal(signature: str, *arguments: object) -> bytes:
             refusal("WrongStatus(uint16,uint8)", 3301, 1),
             "WrongStatus(city=3301, status=1): city 3301 is active, and this needs one that stands otherwise",
         ),
+        (
+            refusal("TooEarly(uint40)", 0),
+            "TooEarly(acceptableFrom=0): the city's other key has to name it first, with `change-recovery`",
+        ),
+        (
+            refusal("TooEarly(uint256,uint256)", 7, 0),
+            "TooEarly(id=7, executableFrom=0): proposal 7 has its votes, but its wait hasn't begun, or was lost: "
+            "`mark-passed 7` begins it anew",
+        ),
+        (
+            refusal("NoVote(uint16,uint256)", 3203, 1_575_172_800),
+            "NoVote(city=3203, countsFrom=1575172800): the seat of city 3203 counts in votes from 2019-12-01 "
+            "04:00:00 UTC on, a week after it joined",
+        ),
+        (
+            refusal("NoVote(uint16,uint256)", 3203, 0),
+            "NoVote(city=3203, countsFrom=0): city 3203 is no member, and has no vote",
+        ),
+        (
+            refusal("StillWithheld(uint256)", 1_575_172_800),
+            "StillWithheld(releasableFrom=1575172800): it is above the city's daily limit, and withheld until "
+            "2019-12-01 04:00:00 UTC unless its treasury confirms it before",
+        ),
         (b"\x01\x02\x03\x04", "0x01020304"),
         (b"", "no reason"),
     ],

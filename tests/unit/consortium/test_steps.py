@@ -55,7 +55,8 @@ def steps(calls: list[Call]) -> list[Step]:
 @pytest.fixture
 def admitted(outside: CityState, xuzhou: CityFile) -> CityState:
     """Xuzhou has just been admitted."""
-    return replace(outside, status=Status.ACTIVE, name=xuzhou.name, admin=xuzhou.admin, treasury=xuzhou.treasury)
+    keys = {"admin": xuzhou.admin, "treasury": xuzhou.treasury, "recovery": xuzhou.recovery}
+    return replace(outside, status=Status.ACTIVE, name=xuzhou.name, **keys)
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_a_machine_without_any_members_account_can_neither_propose_nor_approve(
 def test_a_proposal_that_differs_from_the_file_is_no_proposal_of_this_city(
     xuzhou: CityFile, outside: CityState, contracts: Contracts
 ) -> None:
-    rival = Rival(4, "Xuzhou", STRANGER, xuzhou.treasury)
+    rival = Rival(4, "Xuzhou", STRANGER, xuzhou.treasury, xuzhou.recovery)
     state = replace(outside, rivals=(rival,))
     assert next_calls(xuzhou, state, contracts, Phase.APPROVE | Phase.COMPLETE, everyone) == []
     sentences = missing(xuzhou, state, contracts, Phase.COMPLETE, everyone)
@@ -199,7 +200,14 @@ def test_what_an_absent_treasury_has_to_sign_is_named_with_its_address(
         ({"status": Status.EXITED}, "its status is exited"),
         ({"name": "Xu Zhou"}, "name is Xuzhou in the file, Xu Zhou on chain"),
         ({"admin": STRANGER}, f"in the file, {STRANGER} on chain"),
-        ({"treasury": STRANGER}, f"in the file, {STRANGER} on chain"),
+        (
+            {"treasury": STRANGER},
+            f"treasury is 0x9B63F0Cef479924E5d2C4E22DBE31E6d0353B448 in the file, {STRANGER} on chain",
+        ),
+        (
+            {"recovery": STRANGER},
+            f"recovery is 0xA8d91B470C8E7e2dDe59Ec4B7D393Efe37a290F7 in the file, {STRANGER} on chain",
+        ),
     ],
 )
 def test_a_file_that_differs_from_the_registry_is_a_contradiction(
@@ -227,6 +235,15 @@ def test_a_key_that_the_file_does_not_have_is_noted_and_no_contradiction(xuzhou:
     assert notes(xuzhou, more) == [f"the registry has issuer key 2 ({STRANGER}), which is not in the file"]
 
 
+def test_a_newcomer_is_told_when_its_seat_counts_and_nothing_once_it_does(
+    xuzhou: CityFile, complete: CityState
+) -> None:
+    joined = replace(complete, counts_from=complete.now + 1)
+    (note,) = notes(xuzhou, joined)
+    assert note.startswith("its seat counts in votes from 2019-12-01 04:00:01 UTC on")
+    assert notes(xuzhou, replace(joined, now=joined.counts_from)) == []
+
+
 # ---------------------------------------------------------------- killed at any point
 
 
@@ -251,7 +268,7 @@ def carried_out(xuzhou: CityFile, state: CityState, call: Call) -> CityState:
     if call.step is Step.EXECUTE:
         assert proposal is not None
         assert proposal.passed
-        names = {"name": xuzhou.name, "admin": xuzhou.admin, "treasury": xuzhou.treasury}
+        names = {"name": xuzhou.name, "admin": xuzhou.admin, "treasury": xuzhou.treasury, "recovery": xuzhou.recovery}
         return replace(state, status=Status.ACTIVE, proposal=None, **names)  # type: ignore[arg-type]
     if call.step is Step.ADD_ISSUER_KEY:
         assert not state.issuer_keys
