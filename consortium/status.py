@@ -17,17 +17,6 @@ CalledOff = Mapping[str, Sequence[str]]
 """Addresses of successors that were called off, by the Clearinghouse's address."""
 
 
-def city_status(city: City, standing: Standing) -> str:
-    """A city's status, since when, when its seat counts, and its past suspensions, a line each."""
-    lines = [city.status.name.lower()]
-    if city.suspended_at:
-        lines.append(f"since {format_moment(city.suspended_at)}")
-    if city.is_member and city.counts_from > standing.now:
-        lines.append(f"its seat counts from {format_moment(city.counts_from)}")
-    lines += [f"suspended {format_moment(one.start)} to {format_moment(one.end)}" for one in city.suspensions]
-    return "\n".join(lines)
-
-
 def city_keys(city: City) -> list[str]:
     """A city's addresses and the changes of them that are proposed, a line each."""
     lines = [city.admin, (city.treasury or "no treasury") + (" FROZEN" if city.frozen else "")]
@@ -43,18 +32,32 @@ def city_keys(city: City) -> list[str]:
     return lines
 
 
-def votes_text(standing: Standing) -> str:
-    """How many seats count, and what two thirds of them are; what small consortia can't do."""
+def votes_lines(standing: Standing) -> list[str]:
+    """How many seats count and what two thirds of them are, which don't count yet; what small consortia can't do."""
     count = len(standing.voters)
     needed = votes_needed(count)
     lines = [f"{count} seats count in votes, {needed} are two thirds"]
+    lines += [
+        f"the seat of {city.label} counts from {format_moment(city.counts_from)} on"
+        for city in standing.members
+        if city.counts_from > standing.now
+    ]
     if count - 1 < needed:
         lines.append("with so few nobody can be suspended or expelled: whom it concerns has no vote in it")
     elif count - 1 == needed:
         lines.append("to suspend or expel one takes all others")
     if count == 1:
         lines.append("a recovery takes no vote, as there are no others, but a week")
-    return "\n".join(lines)
+    return lines
+
+
+def suspension_lines(standing: Standing) -> list[str]:
+    """The suspensions that are over, whose rides stay refused, a line each."""
+    return [
+        f"{city.label} was suspended from {format_moment(one.start)} to {format_moment(one.end)}"
+        for city in standing.cities.values()
+        for one in city.suspensions
+    ]
 
 
 def rules_lines(house: House) -> list[str]:

@@ -15,7 +15,7 @@ from consortium.onboarding import Onboarding
 from consortium.outcome import Outcome
 from consortium.proposals import ReadProposal
 from consortium.standing import House, Standing
-from consortium.status import CalledOff, city_keys, city_status, money_tables, rules_lines, votes_text
+from consortium.status import CalledOff, city_keys, money_tables, rules_lines, suspension_lines, votes_lines
 from consortium.times import format_moment
 from consortium.words import PARAMETERS
 from interline.money import format_yuan
@@ -126,6 +126,7 @@ def status_tables(
     """
     return [
         _members_table(standing),
+        Text("\n".join([*votes_lines(standing), *suspension_lines(standing)])),
         *money_tables(standing, withheld),
         *(_house_table(house, standing, called_off.get(house.address, ())) for house in standing.houses),
         proposal_texts(found, standing),
@@ -138,8 +139,9 @@ def _members_table(standing: Standing) -> Table:
     for city in standing.cities.values():
         account = standing.house.accounts[city.code]
         money = (format_yuan(fen) for fen in (account.balance, account.reserve, account.owes))
-        table.add_row(city.label, city_status(city, standing), "\n".join(city_keys(city)), *money)
-    table.caption, table.caption_justify = votes_text(standing), "left"
+        status = city.status.name.lower()
+        begun = f" since {format_moment(city.suspended_at)}" if city.suspended_at else ""
+        table.add_row(city.label, status + begun, "\n".join(city_keys(city)), *money)
     return table
 
 

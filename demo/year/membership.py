@@ -1,4 +1,7 @@
-"""How cities come in, and what they vote on: founders with the deployment, the others by vote at their date."""
+"""How cities come in, and what they vote on: founders with the deployment, the others by vote at their date.
+
+A newcomer's seat counts a week after it joined: cities that join on one day don't vote for each other.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +23,15 @@ FUNDED_AT: Final = midnight(date(2018, 11, 30)) + 10 * HOUR
 RESERVE: Final = 1_000
 """The reserve that is voted for, fen: small, so that it fits a year of any size."""
 RESERVE_FROM: Final = midnight(date(2019, 3, 23)) + 10 * HOUR
+SEAT_DELAY: Final = 7 * DAY
+"""From a city's admission until its seat counts in votes, seconds."""
 _UNLIMITED: Final = 2**256 - 1
 _TARIFF: Final = "https://tariffs.interline.example/{}.zip"
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A call that a city proposes; `approvals` of other cities follow (None: of all), and its execution."""
+    """A call that a city proposes; `approvals` of other cities follow (None: of all that vote), and its execution."""
 
     time: int
     proposer: Member
@@ -81,16 +86,16 @@ def joined_at(member: Member) -> int:
 
 
 def _voters(members: Sequence[Member], it: Proposal) -> Iterator[tuple[int, Member]]:
-    """Who approves a proposal, and when: the members of its time, and whoever comes in before it is carried out."""
+    """Who approves a proposal, and when: the members whose seats count by then, or before it is carried out."""
     for place, voter in enumerate(members, 1):
-        member_from = 0 if voter.founder else joined_at(voter) + 60
-        if voter is not it.proposer and member_from < (it.executed_at or it.time):
-            yield max(it.time + place * 2 * HOUR, member_from), voter
+        votes_from = 0 if voter.founder else joined_at(voter) + SEAT_DELAY + HOUR
+        if voter is not it.proposer and votes_from < (it.executed_at or it.time):
+            yield max(it.time + place * 2 * HOUR, votes_from), voter
 
 
 def _admission(members: Sequence[Member], member: Member) -> Proposal:
     file = member.file
-    data = encode_call("CityRegistry", "admit", file.code, file.name, file.admin, file.treasury)
+    data = encode_call("CityRegistry", "admit", file.code, file.name, file.admin, file.treasury, file.recovery)
     proposed = midnight(member.joined) - 3 * DAY + 9 * HOUR + member.position * 60
     return Proposal(proposed, members[member.position % 3], "CityRegistry", data, None, joined_at(member))
 
