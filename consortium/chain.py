@@ -114,12 +114,24 @@ class Chain:
         self, contract: str, address: str, event: str, blocks: tuple[int, int], **arguments: Any
     ) -> list[dict[str, Any]]:
         """The arguments of all events of one kind whose indexed arguments are as given, from one block to another."""
+        return [found for _, found in self.history(contract, address, [event], blocks, **arguments)]
+
+    def history(
+        self, contract: str, address: str, events: Sequence[str], blocks: tuple[int, int], **arguments: Any
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """Name and arguments of all events of some kinds, in the chain's order, from one block to another.
+
+        Args:
+            arguments: of the indexed ones, which all of the kinds have first, and in the same order.
+        """
         first, last = blocks
+        kinds = [event_topics(contract, event, arguments) for event in events]
+        rest = [Web3.to_hex(topic) if topic else None for topic in kinds[0][1:]]
         wanted: Any = {
             "address": Web3.to_checksum_address(address),
             "fromBlock": BlockNumber(first),
             "toBlock": BlockNumber(last),
-            "topics": [Web3.to_hex(topic) if topic else None for topic in event_topics(contract, event, arguments)],
+            "topics": [[Web3.to_hex(kind[0]) for kind in kinds if kind[0]], *rest],
         }
         what = f"expected the logs of {contract} at {address} from block {first}"
         try:
@@ -130,7 +142,7 @@ class Chain:
             found = [decode_event(contract, [*map(bytes, log["topics"])], bytes(log["data"])) for log in logs]
         except ChainDataError as error:
             raise ChainError(f"{what}, came {error}: ask another node") from error
-        return [dict(one.arguments) for one in found if one is not None]
+        return [(one.name, dict(one.arguments)) for one in found if one is not None]
 
     def has_code(self, address: str) -> bool:
         """Whether there is a contract at an address."""

@@ -225,7 +225,7 @@ def status(chain: Chain, path: Path) -> Answer:
     found = desk.proposals()
     standing = desk.standing
     limited = [city for city in standing.cities.values() if standing.house.accounts[city.code].withheld]
-    withheld = {city.code: read_withheld(chain, standing, city) for city in limited}
+    withheld = {city.code: [one for one in read_withheld(chain, standing, city) if one.amount] for city in limited}
     called_off = read_called_off(chain, standing)
     document = standing.to_json() | {
         "proposals": [one.to_json(standing) for one in found],

@@ -3,42 +3,45 @@
 from collections.abc import Mapping
 
 from consortium.chain import Chain
-from consortium.money import Withheld, releasable_from
+from consortium.money import Withheld
 from consortium.standing import City, Standing
 
 
 def read_withheld(chain: Chain, standing: Standing, debtor: City) -> list[Withheld]:
     """What is withheld of a city's arrears in the deployment's Clearinghouse, at the block of `standing`, by day.
 
-    A correction that was set off against withheld fares is no event of its own: it is taken from the oldest days.
+    A correction that was set off against withheld fares is no event of its own: it is taken from the oldest days, of
+    which 0 fen may be left.
 
     Raises ChainError where the node doesn't answer.
     """
     house, block = standing.house, standing.block
     made = chain.read("Clearinghouse", house.address, "deployedAt", block=block)
-    by_pair: dict[tuple[int, int], int] = {}
-    for event, sign in (("FaresWithheld", 1), ("WithheldReleased", -1)):
-        for it in chain.events("Clearinghouse", house.address, event, (made, block), issuer=debtor.code):
-            pair = it["operator"], it["day"]
-            by_pair[pair] = by_pair.get(pair, 0) + sign * it["amount"]
+    pairs: dict[int, dict[int, int]] = {}
+    kinds = ("FaresWithheld", "WithheldReleased")
+    for kind, it in chain.history("Clearinghouse", house.address, kinds, (made, block), issuer=debtor.code):
+        days = pairs.setdefault(it["operator"], {})
+        if kind == "FaresWithheld":
+            days[it["day"]] = days.get(it["day"], 0) + it["amount"]
+        else:
+            days.pop(it["day"], None)  # what is released of a day is all that was withheld on it so far
     found = []
-    for creditor in {creditor for creditor, _ in by_pair if creditor in standing.cities}:
-        still = chain.read("Clearinghouse", house.address, "withheld", debtor.code, creditor, block=block)
-        days = {day: amount for (other, day), amount in by_pair.items() if other == creditor}
-        for day, amount in _newest(days, still).items():
-            until = releasable_from(day, house.parameters.answer_time)
-            found.append(Withheld(standing.cities[creditor], day, amount, until))
+    for code, days in pairs.items():
+        if code in standing.cities and days:
+            still = chain.read("Clearinghouse", house.address, "withheld", debtor.code, code, block=block)
+            found += [
+                Withheld(standing.cities[code], day, amount, house.releasable_from(day))
+                for day, amount in newest_first(days, still).items()
+            ]
     return sorted(found, key=lambda one: (one.day, one.creditor.code))
 
 
-def _newest(days: Mapping[int, int], still: int) -> dict[int, int]:
-    """The amounts by day that are left of `still` fen, the newest days first."""
+def newest_first(days: Mapping[int, int], still: int) -> dict[int, int]:
+    """What is left by day of all that was withheld, fen: corrections were set off against that of the oldest days."""
     left = {}
     for day in sorted(days, reverse=True):
-        amount = min(max(0, days[day]), still)
-        if amount:
-            left[day] = amount
-        still -= amount
+        left[day] = min(days[day], still)
+        still -= left[day]
     return left
 
 

@@ -5,15 +5,12 @@ Facts come in, calls go out; no network and no accounts here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from consortium.acts import Actor, Deed, nothing
 from consortium.calls import Call, Step, encode_call
 from consortium.standing import City, Standing, yuan
 from consortium.times import format_day, format_moment
-
-DAY: Final = 86_400  # seconds
-_AFTER_AN_ANSWER: Final = 4 * DAY  # seconds: how long fares stay withheld after a dispute of them would be over
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +31,7 @@ class Withheld:
     day: int
     """UTC, since 1970."""
     amount: int
-    """fen."""
+    """fen; 0 where all of it was set off against corrections, which is noted when the day is released."""
     until: int
     """From when on anyone can release it, Unix seconds."""
 
@@ -51,11 +48,6 @@ class Withheld:
             "amount": self.amount,
             "releasable_from": self.until,
         }
-
-
-def releasable_from(day: int, answer_time: int) -> int:
-    """From when on anyone can release what was withheld on a day (UTC, since 1970), Unix seconds."""
-    return (day + 1) * DAY + answer_time + _AFTER_AN_ANSWER
 
 
 def deposit(standing: Standing, city: City, actor: Actor, amount: int, reference: bytes, allowance: int) -> Deed:

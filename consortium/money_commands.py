@@ -68,7 +68,7 @@ def pay_arrears(chain: Chain, path: Path, creditors: tuple[str, ...], debtor: st
     outcome = desk.do(money.pay_arrears(desk.standing, owing, actor, [debt for debt in debts if debt.owed]))
     account = desk.standing.house.accounts[owing.code]
     withheld = read_withheld(chain, desk.standing, owing) if account.withheld else []
-    waits = [f"withheld: {one.says(desk.standing.now)}" for one in withheld]
+    waits = [f"withheld: {one.says(desk.standing.now)}" for one in withheld if one.amount]
     if account.owes > account.withheld:
         waits.insert(0, f"{owing.label} still owes {yuan(account.owes - account.withheld)}: deposit first")
     return answer(outcome.saying(waits_for=() if desk.dry_run else waits))
@@ -124,7 +124,8 @@ def release_withheld(
     desk = open_desk(chain, path, **who)
     debtor, wanted = desk.city(city), {parse_day(day) for day in days}
     named = {desk.city(creditor).code for creditor in creditors}
-    found = read_withheld(chain, desk.standing, debtor)
+    days_of = read_withheld(chain, desk.standing, debtor)
+    found = [one for one in days_of if one.amount]
     chosen = [one for one in found if not named or one.creditor.code in named]
     if not all_of_it:
         chosen = [one for one in chosen if one.day in wanted or (not days and one.until <= desk.standing.now)]
@@ -132,7 +133,9 @@ def release_withheld(
     now = desk.standing.now
     listed = [f"withheld: {one.says(now)}" for one in found] or [f"nothing of {debtor.label}'s arrears is withheld"]
     left = [f"withheld: {one.says(now)}" for one in found if one not in chosen]
-    outcome = desk.do(_release(desk, debtor, chosen), withheld=[one.to_json() for one in found])
+    creditors_paid = {one.creditor.code for one in chosen}
+    set_off = [one for one in days_of if not one.amount and one.until <= now and one.creditor.code in creditors_paid]
+    outcome = desk.do(_release(desk, debtor, [*set_off, *chosen]), withheld=[one.to_json() for one in found])
     return answer(outcome.saying(*listed, waits_for=left))
 
 

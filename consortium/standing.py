@@ -13,6 +13,8 @@ STOP_LENGTH: Final = 3 * 86_400
 """How long an emergency stop holds, seconds."""
 LONGEST_RIDE: Final = 86_400
 """Seconds."""
+WITHHOLDING: Final = 4 * 86_400
+"""How long fares above a daily limit stay withheld beyond the time for an answer to a dispute of them, seconds."""
 
 
 class Parameters(NamedTuple):
@@ -134,13 +136,18 @@ class House:
     def longest_claim(self) -> int:
         """How long after a city left its last ride can lead to a refund, seconds: that long its reserve stays.
 
-        The ride begins a grace period later at the latest, ends, is sent, disputed, and not answered.
+        The ride begins a grace period later at the latest, ends, is sent, disputed, and not answered. Of each time the
+        longer one counts, before and after the last change.
         """
-        sets = (self.before, self.parameters, self.pending or self.parameters)
-        return max(
-            it.grace + LONGEST_RIDE + it.submission_window + 2 * STOP_LENGTH + it.dispute_time + it.answer_time
-            for it in sets
-        )
+        both = zip(self.before, self.pending or self.parameters, strict=True)
+        longer = Parameters(*(max(pair) for pair in both))
+        sent = longer.grace + LONGEST_RIDE + longer.submission_window + 2 * STOP_LENGTH
+        return sent + longer.dispute_time + longer.answer_time
+
+    def releasable_from(self, day: int) -> int:
+        """From when on anyone can release what was withheld on a day (UTC, since 1970), Unix seconds."""
+        answer_time = max(self.before.answer_time, (self.pending or self.parameters).answer_time)
+        return (day + 1) * 86_400 + answer_time + WITHHOLDING
 
 
 @dataclass(frozen=True, slots=True)

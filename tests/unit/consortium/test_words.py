@@ -184,6 +184,16 @@ def test_a_reserve_stays_as_long_as_the_longest_claim_by_any_parameters_that_rid
     longer = RULES._replace(submission_window=40 * DAY)
     for where in ("before", "pending", "parameters"):
         assert with_house(standing, **{where: longer}).house.longest_claim == 88 * DAY
+    patient = RULES._replace(answer_time=30 * DAY)
+    assert with_house(standing, before=longer, pending=patient).house.longest_claim == 108 * DAY
+
+
+def test_what_is_withheld_can_be_released_after_the_longer_of_the_times_for_an_answer(standing: Standing) -> None:
+    day = NOON // DAY
+    assert standing.house.releasable_from(day) == (day + 1) * DAY + 14 * DAY
+    patient = RULES._replace(answer_time=30 * DAY)
+    for where in ("before", "pending"):
+        assert with_house(standing, **{where: patient}).house.releasable_from(day) == (day + 1) * DAY + 34 * DAY
 
 
 def test_parameters_say_which_pending_ones_they_replace(standing: Standing) -> None:
