@@ -15,13 +15,16 @@ from gate_client.cli import main as gate_client
 from issuer_client.cli import main as issuer_client
 from network.accounts import Role
 from tests.e2e.test_consortium import (
+    ADMIN,
     DAY,
     NEW_ADMIN,
     NEW_KEY,
+    NEW_RECOVERY,
     NEW_SUBMITTER,
     NEW_TREASURY,
     REPOSITORY,
     STRANGER,
+    TREASURY,
     World,
     founded,
     four,
@@ -31,16 +34,18 @@ from tests.e2e.test_consortium import (
 __all__ = ["founded", "four"]
 RUNBOOK = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 NAMES = {
+    "ADMIN": ADMIN,
     "ANYONE": STRANGER,
     "BATCH": "0x" + 64 * "a",
     "NEW_ADMIN": NEW_ADMIN,
     "NEW_KEY": NEW_KEY,
+    "NEW_RECOVERY": NEW_RECOVERY,
     "NEW_SUBMITTER": NEW_SUBMITTER,
     "NEW_TREASURY": NEW_TREASURY,
     "OLD_SUBMITTER": of("Hangzhou", Role.SUBMITTER),
     "SUCCESSOR": NEW_KEY,
     "THIEF": STRANGER,
-    "TREASURY": of("Hangzhou", Role.TREASURY),
+    "TREASURY": TREASURY,
 }
 CLIENTS = {"gate-client": gate_client, "issuer-client": issuer_client}
 
@@ -59,6 +64,9 @@ def test_the_runbook_can_be_followed(four: World, heading: str, lines: list[str]
     if "arrears" in heading:
         four.does("withdraw", "all", "--as", "Shanghai")
         four.settles("Shanghai", "Hangzhou", 1_500)
+    if "withheld" in heading:
+        four.does("daily-limit", "Hangzhou", "10")
+        four.settles("Hangzhou", "Shanghai", 1_500)
     for line in lines:
         later = re.fullmatch(r"# ([0-9]+) days? later", line)
         if later:
