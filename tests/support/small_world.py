@@ -296,7 +296,7 @@ def _live(small: SmallWorld) -> None:
 
 
 def _admit_xuzhou(small: SmallWorld) -> None:
-    call = small.world.registry.call("admit", XUZHOU.code, XUZHOU.name, XUZHOU.admin, XUZHOU.treasury, XUZHOU.recovery)
+    call = small.world.registry.call("admit", *_newcomer(XUZHOU))
     at = moment("12-01 04:00")
     number = small.propose(call, SHANGHAI, HANGZHOU, NINGBO, HEFEI, NANJING, at=at)
     small.execute(number, at + 1_800)
@@ -412,8 +412,13 @@ def _last_business(small: SmallWorld) -> None:
     parameters = small.world.clearinghouse.call("setParameters", astuple(Parameters(dispute_fee=600)))
     others = (HANGZHOU, NINGBO, HEFEI, NANJING, SUZHOU)
     small.propose(parameters, SHANGHAI, *others, at=moment("12-13 11:00"))
-    admit = ("admit", CHANGZHOU.code, CHANGZHOU.name, CHANGZHOU.admin, CHANGZHOU.treasury, CHANGZHOU.recovery)
-    small.propose(small.world.registry.call(*admit), NANJING, SUZHOU, at=moment("12-13 15:00"))
+    admit = small.world.registry.call("admit", *_newcomer(CHANGZHOU))
+    small.propose(admit, NANJING, SUZHOU, at=moment("12-13 15:00"))
+
+
+def _newcomer(city: City) -> tuple[int, str, str, str, str]:
+    """What a city is admitted with."""
+    return city.code, city.name, city.admin, city.treasury, city.recovery
 
 
 BUSINESS: Final = {
