@@ -94,7 +94,7 @@ def bytes_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
             if log.topics[0] == BATCH_SETTLED:
                 txs.append(log.tx)
     for first in range(0, len(txs), AT_ONCE):
-        sent += sum(map(len, chain.inputs(txs[first : first + AT_ONCE])))
+        sent += sum(len(one.input) for one in chain.transactions(txs[first : first + AT_ONCE]) if one is not None)
     return {"bytes": told + sent, "transactions": len(txs)}
 
 
@@ -159,7 +159,7 @@ def _sample(url: str, clearinghouse: str, count: int) -> tuple[int, list[int], l
     while len(rides) < count and first > chain.since:
         first -= 20
         txs = [log.tx for log in chain.logs(max(first, chain.since), first + 19) if log.topics[0] == BATCH_SETTLED]
-        for data in chain.inputs(txs):
+        for data in (one.input for one in chain.transactions(txs) if one is not None):
             start = 4 + int.from_bytes(data[4:36], "big")
             batch = data[start + 32 : start + 32 + int.from_bytes(data[start : start + 32], "big")]
             some = ledger_peer.rides_of(batch)

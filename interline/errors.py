@@ -41,6 +41,18 @@ class SettlementError(InterlineError):
     """What the chain says of a settled batch doesn't fit together, or the batch isn't where it should be."""
 
 
+class BatchNotFoundError(SettlementError):
+    """The bytes of a settled batch are nowhere that was looked at: its rides can't be read, but all else can."""
+
+
+class TraceError(InterlineError):
+    """A node gives no trace of a transaction, or none that can be read."""
+
+
+class BatchFileError(InterlineError):
+    """A file that was given as a batch's bytes can't be read, or holds another batch or none."""
+
+
 class EvidenceError(InterlineError, ValueError):
     """Codes or signatures that don't prove a ride."""
 

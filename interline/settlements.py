@@ -1,8 +1,7 @@
 """What became of batches on chain, told from events and transactions alone (protocol sections 5 to 8).
 
-The chain keeps no rides: a batch's bytes stand in the input of the transaction that settled it, and its events say
-which rides were refused. This module finds the bytes, reads the events, and holds one against the other. It only
-computes; whoever has a node brings the logs and the inputs.
+The chain keeps no rides: `interline.batch_source` finds a batch's bytes, and its events say which rides were refused.
+This module reads the events, and holds one against the other. It only computes; whoever has a node brings the logs.
 """
 
 from collections import defaultdict
@@ -10,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from interline.batch import MAX_RIDES, Batch, outcome
+from interline.batch import Batch, outcome
 from interline.errors import MalformedError, SettlementError
 from interline.fields import UINT256_MAX
 from interline.hashing import keccak256
-from interline.ride import RIDE_BYTES, Ride
+from interline.ride import Ride
 
-SETTLE: Final = keccak256(b"settle(bytes,bytes)")[:4]
 BATCH_SETTLED: Final = keccak256(b"BatchSettled(bytes32,uint16,uint256,uint256,uint256)")
 PAIR_SETTLED: Final = keccak256(b"PairSettled(bytes32,uint16,uint16,uint256,uint256,uint256)")
 RIDE_REJECTED: Final = keccak256(b"RideRejected(bytes32,uint256,uint8)")
@@ -24,8 +22,6 @@ RIDE_REFUNDED: Final = keccak256(b"RideRefunded(bytes32,uint256,uint16,uint16,ui
 TICKET_REVOKED: Final = keccak256(b"TicketRevoked(uint16,uint16,uint40)")
 
 _WORD: Final = 32
-_SMALLEST_BATCH: Final = 2 + 5 + RIDE_BYTES
-_LARGEST_BATCH: Final = 2 + MAX_RIDES * (5 + RIDE_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,37 +165,6 @@ def read_refund(log: ChainLog) -> RideRefund:
     )
 
 
-def batch_bytes(data: bytes, batch_id: bytes) -> bytes:
-    """The bytes of a batch in the input of the transaction that settled it.
-
-    Where the input calls `settle` itself, they are its first argument. Where a relay or a multicall made the call,
-    they are looked for in its arguments, however these are packed: any bytes that stand after their own length, and
-    whose keccak256 is the batch id. No others are taken.
-
-    Args:
-        data: the input of the transaction.
-        batch_id: keccak256 of the batch, 32 bytes.
-    Raises:
-        SettlementError: the batch is not in the input: whoever sent it made it somewhere else.
-    """
-    if data[:4] == SETTLE:
-        offset = _number(data[4 : 4 + _WORD])
-        found = _after_length(data, 4 + offset + _WORD, batch_id) if offset < len(data) else None
-        if found is not None:
-            return found
-    # A length of a batch has 29 bytes of zero before it: look only where they are.
-    at = data.find(bytes(_WORD - 3))
-    while at != -1:
-        found = _after_length(data, at + _WORD, batch_id)
-        if found is not None:
-            return found
-        at = data.find(bytes(_WORD - 3), at + 1)
-    raise SettlementError(
-        f"batch 0x{batch_id.hex()}: expected its bytes in the input of the transaction that settled it, came "
-        f"{len(data)} bytes without them; ask its operator for the batch"
-    )
-
-
 def settled_rides(settlement: Settlement, data: bytes, stored_outcome: bytes | None = None) -> list[SettledRide]:
     """The rides of a batch that settled, in its order, each part held against the others.
 
@@ -273,15 +238,6 @@ def _parsed(name: str, settlement: Settlement, data: bytes) -> Batch:
     if batch.operator != settlement.operator:
         raise SettlementError(f"{name}: expected operator {settlement.operator}, came {batch.operator}")
     return batch
-
-
-def _after_length(data: bytes, start: int, batch_id: bytes) -> bytes | None:
-    """The bytes at `start`, if the word before it is their length and they are the batch."""
-    length = _number(data[start - _WORD : start])
-    if not _SMALLEST_BATCH <= length <= min(_LARGEST_BATCH, len(data) - start):
-        return None
-    found = data[start : start + length]
-    return found if keccak256(found) == batch_id else None
 
 
 def _number(data: bytes) -> int:

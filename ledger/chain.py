@@ -10,14 +10,22 @@ from typing import Any, Final, NamedTuple
 
 import requests
 from hexbytes import HexBytes
-from web3 import Web3
-from web3.exceptions import BlockNotFound, TransactionNotFound, Web3Exception, Web3RPCError
+from web3 import HTTPProvider, Web3
+from web3.exceptions import BlockNotFound, Web3Exception, Web3RPCError
 from web3.providers import JSONBaseProvider
 from web3.types import BlockIdentifier, RPCEndpoint, TxParams
 
 from interline.batch import OUTCOME_BYTES
+from interline.batch_source import (
+    TRACE_METHOD,
+    Transaction,
+    read_trace,
+    trace_arguments,
+    trace_of,
+    trace_request,
+)
 from interline.chain_data import decode_answer, encode_call
-from interline.errors import ChainDataError
+from interline.errors import ChainDataError, TraceError
 from interline.hashing import keccak256
 from interline.safe_text import short_name
 from interline.settlements import ChainLog
@@ -29,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 _TOGETHER: Final = 32
 """Transactions or blocks that are asked for in one request: of transactions with a batch each, 7 MB of JSON at most."""
+_TRACE_TIMEOUT: Final = 30.0
+_CHUNK: Final = 65_536
 TELLING: Final = ("Clearinghouse", "Refunds", "CityRegistry", "Consortium")
 """The contracts whose events are read."""
 _BATCHES: Final = keccak256(b"batches(bytes32)")[:4]
@@ -185,15 +195,27 @@ class Chain:
             raise
         return sorted(map(_plain, logs), key=lambda log: (log.block, log.place))
 
-    def inputs(self, txs: Sequence[bytes]) -> list[bytes]:
-        """The inputs of transactions, by their hashes (32 bytes)."""
+    def transactions(self, txs: Sequence[bytes]) -> list[Transaction | None]:
+        """Transactions by their hashes (32 bytes); None for one that the node lacks."""
         asked = [("eth_getTransactionByHash", [Web3.to_hex(tx)]) for tx in txs]
         with _translated(self.head.number):
-            found = self._ask(asked)
-            for tx, transaction in zip(txs, found, strict=True):
-                if transaction is None:
-                    raise TransactionNotFound(f"0x{tx.hex()}")
-        return [bytes.fromhex(transaction["input"][2:]) for transaction in found]
+            return [None if found is None else _transaction(found) for found in self._ask(asked)]
+
+    def trace(self, tx: bytes) -> object:
+        """The calls that a transaction made, as the node's callTracer tells of them; `find_in_trace` reads it.
+
+        Raises:
+            TraceError: the node doesn't trace, or its answer is no trace, or longer than one may be.
+        """
+        provider = self._web3.provider
+        try:
+            if not isinstance(provider, HTTPProvider):
+                return trace_of(provider.make_request(RPCEndpoint(TRACE_METHOD), trace_arguments(tx)))
+            given = {"timeout": _TRACE_TIMEOUT, **provider.get_request_kwargs()}
+            with requests.post(str(provider.endpoint_uri), json=trace_request(tx), stream=True, **given) as answer:
+                return read_trace(answer.iter_content(_CHUNK))
+        except (Web3Exception, requests.RequestException, OSError, ValueError) as error:
+            raise TraceError(f"the node doesn't answer: {type(error).__name__}") from error
 
     def outcomes(self, batch_ids: Sequence[bytes]) -> list[bytes]:
         """What the contract keeps now of refused rides, 25 bytes for each batch (32 bytes); 0 if there were none."""
@@ -243,8 +265,6 @@ def _translated(block: BlockIdentifier) -> Iterator[None]:
         yield
     except BlockNotFound as error:
         raise LedgerError(f"expected a block {block!r}, the node has none: name a block that it still keeps") from error
-    except TransactionNotFound as error:
-        raise LedgerError(f"expected a node that keeps all transactions, it lacks one: {error}") from error
     except (Web3Exception, ChainDataError, requests.RequestException, OSError) as error:
         raise LedgerError(
             f"expected the node's answer, came {type(error).__name__}: {error}; is it still there?"
@@ -253,6 +273,11 @@ def _translated(block: BlockIdentifier) -> Iterator[None]:
 
 def _head(block: Mapping[str, Any]) -> Head:
     return Head(int(block["number"], 16), str(block["hash"]), int(block["timestamp"], 16))
+
+
+def _transaction(found: Mapping[str, Any]) -> Transaction:
+    to = found.get("to")
+    return Transaction(None if to is None else bytes.fromhex(to[2:]), bytes.fromhex(found["input"][2:]))
 
 
 def _plain(log: Mapping[str, Any]) -> ChainLog:

@@ -12,10 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from interline.batch_source import GIVE
 from ledger.balances import Balances
 from ledger.books import Books
 from ledger.chain import Chain
 from ledger.index import query
+from ledger.index.query import Unread
 from ledger.index.store import Index
 from ledger.index.sync import sync
 from ledger.reconcile import contracts
@@ -30,9 +32,13 @@ class Recomputed:
     """What the contracts say, at the same block."""
     batches: int
     rides: int
-    """How many were read, each with its signature checked."""
+    """How many settled; each that was read with its signature checked."""
     differences: tuple[str, ...]
     """A sentence each; empty where everything agrees to the fen."""
+    unread: tuple[Unread, ...] = ()
+    """The batches whose bytes weren't found: their rides count, and weren't read."""
+    unseen: int = 0
+    """Of how many batches the submitter's signature wasn't seen: the contract alone checked it."""
 
     def verdict(self) -> str:
         """One line for people: that nothing differs, or what does."""
@@ -43,6 +49,14 @@ class Recomputed:
             f"at block {self.balances.block_number}"
         )
 
+    def remarks(self) -> list[str]:
+        """What wasn't read or seen, a line each for people, with what to do."""
+        said = [f"signatures of submitters not seen, which the contract alone checked: {self.unseen}"] * bool(
+            self.unseen
+        )
+        said += [f"rides not read, money counted: {one}" for one in self.unread]
+        return said + [f"to have them read: {GIVE}"] * bool(self.unread)
+
     def to_json(self, cities: Sequence[int]) -> dict[str, Any]:
         """The document of `ape run recompute --json` for these cities; amounts in fen, integers."""
         return {
@@ -51,6 +65,8 @@ class Recomputed:
             "batches": self.batches,
             "rides": self.rides,
             "differences": list(self.differences),
+            "unread_batches": [one.to_json() for one in self.unread],
+            "signatures_not_seen": self.unseen,
             "cities": [self._city_json(code) for code in cities],
         }
 
@@ -106,4 +122,5 @@ def recompute(chain: Chain, index: Index | None = None, tell: Callable[[str], No
     found = balances.faults()
     found += [f"city {code}: expected a member, it is none" for code in contracts.strangers(books, balances)]
     found += [str(difference) for difference in contracts.differences(books, balances, chain)]
-    return Recomputed(books, balances, batches, rides, tuple(found))
+    unread, unseen = query.unread(cursor, chain.head.number), query.unseen_signatures(cursor, chain.head.number)
+    return Recomputed(books, balances, batches, rides, tuple(found), tuple(unread), unseen)

@@ -40,4 +40,4 @@ def cli(chain, path, cities, index_file):
     codes = choose_cities(books.balances, cities)
     wrong = NOT_YET if books.differences else 0
     tables = [recomputed_table(books, code) for code in codes]
-    return Answer(books.to_json(codes), tables, [books.verdict()], wrong)
+    return Answer(books.to_json(codes), tables, [books.verdict(), *books.remarks()], wrong)

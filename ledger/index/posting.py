@@ -18,7 +18,7 @@ from ledger.books import Books, Entry
 from ledger.daily_limits import DAY
 from ledger.errors import BooksError
 from ledger.index.query import RideCase
-from ledger.index.reading import UNKNOWN, Event, Piece
+from ledger.index.reading import UNKNOWN, Event, Piece, ReadBatch, UnreadBatch
 from ledger.index.writing import Columns, Rows
 
 _EPOCH: Final = date(1970, 1, 1)
@@ -83,7 +83,8 @@ class Poster:
 
     def __init__(self, books: Books, last_batch: int, clocks: Clocks) -> None:
         self.books = books
-        self._last_batch = last_batch
+        self.last_batch = last_batch
+        """The number of the last batch that was posted."""
         self._clocks = clocks
 
     def post(self, piece: Piece, cases: Mapping[Ride, RideCase]) -> tuple[Rows, Columns]:
@@ -91,9 +92,9 @@ class Poster:
 
         `cases` are those of the rides that its refunds and disputes are about, as they stand before it.
         """
-        posting = _Posting(self.books, self._clocks, piece, self._last_batch, dict(cases))
+        posting = _Posting(self.books, self._clocks, piece, self.last_batch, dict(cases))
         rides = posting.run()
-        self._last_batch += len(piece.batches)
+        self.last_batch += len(piece.batches)
         return posting.rows, rides
 
 
@@ -102,6 +103,34 @@ def corrected_rides(piece: Piece) -> list[Ride]:
     corrections = [event for event in piece.events if event.contract == "Refunds" and event.name != UNKNOWN]
     rides = {(event.log.topics[1], event.arguments["index"]) for event in corrections}
     return sorted(ride for ride in rides if ride[1] < MAX_RIDES)
+
+
+When = tuple[int, int, int]
+"""A batch's number in the index, the time of its block, and that block."""
+
+
+def ride_columns(batches: Sequence[tuple[ReadBatch, When]], clocks: Clocks) -> Columns:
+    """The rows of `rides` of batches, at least one."""
+    read = [batch for batch, _ in batches]
+    counts = [len(batch.settled) for batch in read]
+    rides = np.concatenate([batch.arrays.rides[batch.settled] for batch in read])
+    operators = np.repeat(np.array([batch.arrays.operator for batch in read], np.int64), counts)
+    whens = np.repeat(np.array([when for _, when in batches], np.int64), counts, axis=0)
+    exited = rides["exited_at"].astype(np.int64)
+    days = np.empty(len(rides), np.int64)
+    for operator in np.unique(operators):
+        own = operators == operator
+        days[own] = clocks.days(int(operator), exited[own])
+    return {
+        **{name: rides[name].astype(np.int64) for name in _PLAIN},
+        **{name: whens[:, at] for at, name in enumerate(("batch", "settled_at", "block"))},
+        "index": np.concatenate([batch.settled for batch in read]),
+        "issuer": np.concatenate([batch.arrays.issuers[batch.settled] for batch in read]).astype(np.int64),
+        "key_id": np.concatenate([batch.arrays.key_ids[batch.settled] for batch in read]).astype(np.int64),
+        "operator": operators,
+        "serial": np.concatenate([batch.arrays.serials[batch.settled] for batch in read]),
+        "exit_day": days,
+    }
 
 
 class _Posting:
@@ -114,7 +143,7 @@ class _Posting:
         self._books, self._clocks, self._piece, self._cases = books, clocks, piece, cases
         self._numbers = {batch_id: last_batch + 1 + at for at, (_, batch_id) in enumerate(piece.batches)}
         self._in_piece = {batch_id: batch for (_, batch_id), batch in piece.batches.items()}
-        self._settled: dict[bytes, tuple[int, int, int]] = {}
+        self._settled: dict[bytes, When] = {}
         self._set_off = 0
         self._withheld: int | None = None
         """What of an issuer's fares is withheld (fen), at both events that tell of it; None at others."""
@@ -153,7 +182,12 @@ class _Posting:
                 self._set_off = 0
         if not self._settled:
             return {}
-        rides = self._ride_columns()
+        read = [
+            (batch, when) for id_, when in self._settled.items() if isinstance(batch := self._in_piece[id_], ReadBatch)
+        ]
+        if not read:
+            return {}
+        rides = ride_columns(read, self._clocks)
         self.rows.add_columns("rides", rides)
         return rides
 
@@ -224,40 +258,17 @@ class _Posting:
         settlement, number, time = batch.settlement, self._numbers[event.log.topics[1]], self._time(log.block)
         totals = settlement.settled, settlement.rejected, settlement.fares
         who = number, settlement.batch_id, settlement.operator
-        self.rows.add("batches", *who, log.block, log.place, log.tx, time, *totals, batch.data)
+        self.rows.add("batches", *who, log.block, log.place, log.tx, time, *totals, batch.data, batch.signature)
         for index, reason in settlement.refused:
             self.rows.add("refused_rides", number, index, reason, log.block)
         self._settled[settlement.batch_id] = number, time, log.block
-
-    def _ride_columns(self) -> Columns:
-        """The rides of all batches."""
-        batches = [self._in_piece[batch_id] for batch_id in self._settled]
-        counts = [len(batch.settled) for batch in batches]
-        rides = np.concatenate([batch.arrays.rides[batch.settled] for batch in batches])
-        operators = np.repeat(np.array([batch.arrays.operator for batch in batches], np.int64), counts)
-        whens = np.repeat(np.array([*self._settled.values()], np.int64), counts, axis=0)
-        exited = rides["exited_at"].astype(np.int64)
-        days = np.empty(len(rides), np.int64)
-        for operator in np.unique(operators):
-            own = operators == operator
-            days[own] = self._clocks.days(int(operator), exited[own])
-        return {
-            **{name: rides[name].astype(np.int64) for name in _PLAIN},
-            **{name: whens[:, at] for at, name in enumerate(("batch", "settled_at", "block"))},
-            "index": np.concatenate([batch.settled for batch in batches]),
-            "issuer": np.concatenate([batch.arrays.issuers[batch.settled] for batch in batches]).astype(np.int64),
-            "key_id": np.concatenate([batch.arrays.key_ids[batch.settled] for batch in batches]).astype(np.int64),
-            "operator": operators,
-            "serial": np.concatenate([batch.arrays.serials[batch.settled] for batch in batches]),
-            "exit_day": days,
-        }
 
     # ------------------------------------------------------------ corrections
 
     def _ride_refunded(self, event: Event) -> None:
         told, case = event.arguments, self._case(event)
         amount, paid, cause = told["amount"], told["paid"], told["cause"]
-        if amount > case.left:
+        if case.left is not None and amount > case.left:
             raise BooksError(f"expected a refund of at most {case.left} fen, came {amount}")
         withheld = self._books.withheld.get((case.issuer, case.operator), 0)
         entry = self._books.refund(case.issuer, case.operator, amount, paid, self._set_off)
@@ -272,6 +283,8 @@ class _Posting:
     def _ride_disputed(self, event: Event) -> None:
         told, case = event.arguments, self._case(event)
         amount, until, fee = told["amount"], told["answerUntil"], told["fee"]
+        if case.fare is None:
+            case.fare = case.refunded + amount  # a dispute is of all that is left
         if case.fee is not None or not 0 < amount == case.left:
             before = "disputed before" if case.fee is not None else f"of which {case.left} fen are left"
             raise BooksError(f"expected a dispute of what is left of a fare, once; came {amount} fen of one {before}")
@@ -282,7 +295,7 @@ class _Posting:
 
     def _ride_upheld(self, event: Event) -> None:
         told, case = event.arguments, self._case(event)
-        if not case.hangs or told["fee"] != case.fee:
+        if not case.hangs or case.left is None or told["fee"] != case.fee:
             raise BooksError(f"expected an open dispute with a fee of {case.fee} fen, came an answer to {told['fee']}")
         withheld = self._books.withheld.get((case.operator, case.issuer), 0)
         entry = self._books.fee(case.issuer, case.operator, told["fee"], told["paid"], self._set_off)
@@ -306,11 +319,11 @@ class _Posting:
         ride = batch_id, told["index"]
         case = self._cases.get(ride)
         if case is None and batch_id in self._in_piece:
-            batch = self._in_piece[batch_id]
-            if told["index"] in batch.settled:
-                issuer, fare = batch.arrays.issuers[told["index"]], batch.arrays.rides["fare"][told["index"]]
-                case = RideCase(self._numbers[batch_id], int(issuer), batch.arrays.operator, int(fare))
+            case = ride_case(self._in_piece[batch_id], self._numbers[batch_id], told["index"])
+            if case is not None:
                 self._cases[ride] = case
+        if case is not None and not case.issuer:  # of an unread batch: the first that is told of it
+            case.issuer = told["issuer"]
         if case is None:
             raise BooksError("expected a ride that settled before, came none; ask another node")
         if (told["issuer"], told["operator"]) != (case.issuer, case.operator):
@@ -331,6 +344,19 @@ class _Posting:
     def _enter(self, event: Event, entry: Entry, batch: int | None = None, index: int | None = None) -> None:
         block, place, _, time = self._what(event)
         self.rows.add_entry(entry, block=block, place=place, time=time, batch=batch, index=index)
+
+
+def ride_case(batch: ReadBatch | UnreadBatch, number: int, index: int) -> RideCase | None:
+    """The case of a ride that has just settled; None if no such ride did. Of an unread batch little is known of it."""
+    settlement = batch.settlement
+    if isinstance(batch, ReadBatch):
+        if index not in batch.settled:
+            return None
+        issuer, fare = batch.arrays.issuers[index], batch.arrays.rides["fare"][index]
+        return RideCase(number, int(issuer), batch.arrays.operator, int(fare))
+    if index >= settlement.settled + settlement.rejected or index in dict(settlement.refused):
+        return None
+    return RideCase(number, 0, settlement.operator, None)
 
 
 def _set_offs(events: Sequence[Event]) -> dict[int, int]:

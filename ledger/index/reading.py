@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import numpy as np
 
 from interline.batch import outcome
+from interline.batch_source import FoundBatch
 from interline.chain_data import decode_event
-from interline.errors import ChainDataError, MalformedError, SettlementError
-from interline.settlements import SETTLE, ChainLog, Settlement, batch_bytes, read_settlements
-from interline.signatures import SIGNATURE_BYTES
+from interline.errors import BatchNotFoundError, ChainDataError, MalformedError, SettlementError
+from interline.settlements import ChainLog, Settlement, read_settlements
 from ledger.errors import BooksError, ChainMovedError, TooMuchError
 from ledger.head import Head
+from ledger.index.batch_source import BatchFinder, Found, TransactionSource
 from ledger.index.checking import SignedBatch
 from ledger.index.decode import BatchArrays, decode_batch
 
@@ -31,7 +32,7 @@ _MANY: Final = 5_000  # events at once, which take 20 MB
 _WORD: Final = 32
 
 
-class Source(Protocol):
+class Source(TransactionSource, Protocol):
     """What is read from: `ledger.chain.Chain`."""
 
     @property
@@ -43,9 +44,6 @@ class Source(Protocol):
 
     def logs(self, first: int, last: int) -> list[ChainLog]:
         """Events of a range of blocks, in the chain's order."""
-
-    def inputs(self, txs: Sequence[bytes]) -> list[bytes]:
-        """Inputs of transactions."""
 
     def outcomes(self, batch_ids: Sequence[bytes]) -> list[bytes]:
         """What the contract keeps of batches' refused rides."""
@@ -137,6 +135,18 @@ class ReadBatch:
     arrays: BatchArrays
     settled: np.ndarray[Any, np.dtype[np.int64]]
     """Indices of the rides that settled."""
+    signature: bytes | None = None
+    """Its submitter's, where it was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadBatch:
+    """A batch of which a ride settled, and whose bytes weren't found: the events alone tell of it."""
+
+    settlement: Settlement
+    reason: str
+    data: None = None
+    signature: None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +156,31 @@ class Piece:
     last: Head
     heads: Mapping[int, Head]
     events: Sequence[Event]
-    batches: Mapping[tuple[bytes, bytes], ReadBatch]
+    batches: Mapping[tuple[bytes, bytes], ReadBatch | UnreadBatch]
     signed: Sequence[SignedBatch]
     rides: int
+    """Those that were read."""
+
+    @property
+    def unread(self) -> list[UnreadBatch]:
+        """The batches whose bytes weren't found."""
+        return [one for one in self.batches.values() if isinstance(one, UnreadBatch)]
 
 
 class Reader:
-    """Reads pieces in the chain's order; `keys` are those registered before the first."""
+    """Reads pieces in the chain's order.
 
-    def __init__(self, source: Source, keys: Keys) -> None:
+    Args:
+        keys: those registered before the first.
+        find: finds the bytes of settled batches; by default in their transactions and traces.
+    """
+
+    def __init__(
+        self, source: Source, keys: Keys, find: Callable[[Sequence[Settlement]], list[Found]] | None = None
+    ) -> None:
         self._source = source
         self._keys = keys
+        self._find = find or BatchFinder(source).find
         self._decoder = EventDecoder(source.contracts)
 
     def through(self, first: int, last: int) -> Iterator[Piece]:
@@ -199,10 +223,10 @@ class Reader:
 
     def _piece(self, heads: Mapping[int, Head], last: Head, events: Sequence[Event]) -> Piece:
         logs = [event.log for event in events if event.contract == "Clearinghouse"]
-        settlements = {(one.tx, one.batch_id): one for one in read_settlements(logs) if one.settled}
-        txs = list(dict.fromkeys(tx for tx, _ in settlements))
-        inputs = dict(zip(txs, self._source.inputs(txs), strict=True))
-        batches: dict[tuple[bytes, bytes], ReadBatch] = {}
+        settled = [one for one in read_settlements(logs) if one.settled]
+        found = dict(zip([(one.tx, one.batch_id) for one in settled], self._find(settled), strict=True))
+        settlements = {(one.tx, one.batch_id): one for one in settled}
+        batches: dict[tuple[bytes, bytes], ReadBatch | UnreadBatch] = {}
         signed = []
         for event in events:
             if event.contract == "CityRegistry":
@@ -213,25 +237,29 @@ class Reader:
                     raise BooksError(
                         f"{_name(settlements[at])}: settled twice: the events don't add up; ask another node"
                     )
-                batches[at] = read_batch(settlements[at], inputs[event.log.tx])
-                signed.append(self._signed(batches[at], inputs[event.log.tx]))
+                batches[at] = batch = read_found(settlements[at], found[at])
+                if isinstance(batch, ReadBatch):
+                    signed.append(signed_batch(batch, self._keys))
         require_outcomes(self._source, [one.settlement for one in batches.values()])
         of_piece = {event.log.block: heads[event.log.block] for event in events}
-        return Piece(last, of_piece, events, batches, signed, sum(len(one.settled) for one in batches.values()))
+        rides = sum(len(one.settled) for one in batches.values() if isinstance(one, ReadBatch))
+        return Piece(last, of_piece, events, batches, signed, rides)
 
-    def _signed(self, batch: ReadBatch, data: bytes) -> SignedBatch:
-        settlement, arrays = batch.settlement, batch.arrays
-        known = [(*group, self._keys.issuers[group]) for group in arrays.groups if group in self._keys.issuers]
-        return SignedBatch(
-            name=_name(settlement),
-            batch_id=settlement.batch_id,
-            data=batch.data,
-            rides=len(batch.settled),
-            refused=tuple(index for index, _ in settlement.refused),
-            keys=tuple(known),
-            signature=_settle_signature(data),
-            submitters=frozenset(self._keys.submitters[arrays.operator]),
-        )
+
+def signed_batch(batch: ReadBatch, keys: Keys) -> SignedBatch:
+    """What there is to check of a batch, with the keys that were registered when it settled."""
+    settlement, arrays = batch.settlement, batch.arrays
+    known = [(*group, keys.issuers[group]) for group in arrays.groups if group in keys.issuers]
+    return SignedBatch(
+        name=_name(settlement),
+        batch_id=settlement.batch_id,
+        data=batch.data,
+        rides=len(batch.settled),
+        refused=tuple(index for index, _ in settlement.refused),
+        keys=tuple(known),
+        signature=batch.signature,
+        submitters=frozenset(keys.submitters[arrays.operator]),
+    )
 
 
 def _split(events: Sequence[Event]) -> Iterator[list[Event] | None]:
@@ -251,13 +279,25 @@ def _split(events: Sequence[Event]) -> Iterator[list[Event] | None]:
 # ---------------------------------------------------------------- batches
 
 
-def read_batch(settlement: Settlement, transaction_input: bytes) -> ReadBatch:
-    """The batch that a settlement is of, from its transaction's input, held against what the events say of it.
+def read_found(settlement: Settlement, found: Found) -> ReadBatch | UnreadBatch:
+    """The batch that a settlement is of, as far as it was found.
 
     Raises:
-        SettlementError: it isn't there, or its rides, counts and sums aren't those of the events.
+        SettlementError: its rides, counts and sums aren't those of the events, or the events contradict each other.
     """
-    data = batch_bytes(transaction_input, settlement.batch_id)
+    if not isinstance(found, BatchNotFoundError):
+        return read_batch(settlement, found)
+    _require_totals(settlement)
+    return UnreadBatch(settlement, str(found))
+
+
+def read_batch(settlement: Settlement, found: FoundBatch) -> ReadBatch:
+    """The batch that a settlement is of, from its bytes, held against what the events say of it.
+
+    Raises:
+        SettlementError: its rides, counts and sums aren't those of the events.
+    """
+    data = found.data
     name = _name(settlement)
     try:
         arrays = decode_batch(data)
@@ -280,7 +320,7 @@ def read_batch(settlement: Settlement, transaction_input: bytes) -> ReadBatch:
             "its bytes; ask another node"
         )
     _require_pairs(name, settlement, arrays.issuers[settled], fares[settled])
-    return ReadBatch(settlement, data, arrays, settled)
+    return ReadBatch(settlement, data, arrays, settled, found.signature)
 
 
 def require_outcomes(source: Source, settlements: Sequence[Settlement]) -> None:
@@ -315,15 +355,16 @@ def _require_pairs(name: str, settlement: Settlement, issuers: Any, fares: Any) 
         )
 
 
-def _settle_signature(data: bytes) -> bytes | None:
-    """The submitter's signature in the input of a plain call of `settle`; a call through a relay has it elsewhere."""
-    if data[:4] != SETTLE or len(data) < 4 + 2 * _WORD:
-        return None
-    at = 4 + int.from_bytes(data[4 + _WORD : 4 + 2 * _WORD], "big")
-    if int.from_bytes(data[at : at + _WORD], "big") != SIGNATURE_BYTES:
-        return None
-    signature = data[at + _WORD : at + _WORD + SIGNATURE_BYTES]
-    return signature if len(signature) == SIGNATURE_BYTES else None
+def _require_totals(settlement: Settlement) -> None:
+    """Of a batch that nobody has: its pairs make its totals, each issuer once."""
+    expected = settlement.settled, settlement.fares, len({pair.issuer for pair in settlement.pairs})
+    pairs = settlement.pairs
+    found = sum(pair.rides for pair in pairs), sum(pair.fares for pair in pairs), len(pairs)
+    if found != expected or len(settlement.refused) != settlement.rejected:
+        raise SettlementError(
+            f"{_name(settlement)}: expected events with {expected} as rides, fares and issuers, and "
+            f"{settlement.rejected} refused rides, got {found} and {len(settlement.refused)}; ask another node"
+        )
 
 
 def _name(settlement: Settlement) -> str:

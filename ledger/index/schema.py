@@ -1,8 +1,9 @@
 """The tables of the index: what the chain says, as an accountant asks for it.
 
 Amounts are in fen, times in Unix seconds, cities their codes (uint16), hashes and references their 32 bytes. `place` is
-a log's number in its block, so (block, place) orders everything as it happened. Every table but `meta` and `blocks` can
-be cut off above a block: that is how a reorganised chain is followed, and how a statement is made as of an older block.
+a log's number in its block, so (block, place) orders everything as it happened. Every table but `meta`, `blocks` and
+`given_batches` can be cut off above a block: that is how a reorganised chain is followed, and a statement made as of an
+older block.
 """
 
 from typing import Final
@@ -21,10 +22,14 @@ TABLES: Final[dict[str, str]] = {
     # interfaces don't have is `Unknown`, with its topics and data
     "events": """block BIGINT NOT NULL, place INTEGER NOT NULL, tx BLOB NOT NULL, contract VARCHAR NOT NULL,
         name VARCHAR NOT NULL, arguments VARCHAR NOT NULL""",
-    # batches of which a ride settled; `id` counts from 1 in the chain's order, `data` is the batch as it was signed
+    # bytes of batches that were given by hand, by their hash: whatever becomes of the blocks, they stay
+    "given_batches": "batch_id BLOB PRIMARY KEY, data BLOB NOT NULL",
+    # batches of which a ride settled; `id` counts from 1 in the chain's order, `data` is the batch as it was signed,
+    # NULL while its bytes weren't found (then it has no rows in `rides`), `signature` its submitter's, NULL where that
+    # wasn't seen. An index is of one Clearinghouse, so that a batch id names one batch in it
     "batches": """id INTEGER NOT NULL, batch_id BLOB NOT NULL, operator USMALLINT NOT NULL, block BIGINT NOT NULL,
         place INTEGER NOT NULL, tx BLOB NOT NULL, settled_at BIGINT NOT NULL, settled INTEGER NOT NULL,
-        refused INTEGER NOT NULL, fares BIGINT NOT NULL, data BLOB NOT NULL""",
+        refused INTEGER NOT NULL, fares BIGINT NOT NULL, data BLOB, signature BLOB""",
     # rides of those batches that were refused, with the reason of protocol section 6
     "refused_rides": "batch INTEGER NOT NULL, index SMALLINT NOT NULL, reason UTINYINT NOT NULL, block BIGINT NOT NULL",
     # rides that settled, decoded from `data`; exit_day is the operating day of the exit, by the operator's own clock

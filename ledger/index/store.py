@@ -34,6 +34,8 @@ class Index:
     def __init__(self, connection: DuckDBPyConnection, path: str, *, write: bool) -> None:
         self.path = path
         self.write = write
+        self.late_reads = 0
+        """How many batches' rides were read since it was opened whose bytes were missing before."""
         self._connection = connection
         self._lock = threading.Lock()
 

@@ -19,11 +19,13 @@ from interline.errors import SettlementError
 from ledger.errors import BooksError, ChainMovedError
 from ledger.head import Head
 from ledger.index import query
+from ledger.index.batch_source import BatchFinder, given_batches
 from ledger.index.checking import Checks, SignatureChecker
+from ledger.index.late import read_late, require_fresh_serials
 from ledger.index.posting import Clocks, Poster, corrected_rides
-from ledger.index.reading import UNKNOWN, Piece, Reader, Source
+from ledger.index.reading import UNKNOWN, Piece, ReadBatch, Reader, Source
 from ledger.index.store import Index
-from ledger.index.writing import RECENT, Columns, Rows, cut_off, keep_blocks, replace_days, set_meta
+from ledger.index.writing import RECENT, Rows, cut_off, keep_blocks, replace_days, set_meta
 
 logger = logging.getLogger(__name__)
 
@@ -74,12 +76,16 @@ def sync(
     tell: Callable[[str], None] = lambda line: None,
     until: int | None = None,
     processes: int | None = None,
+    again: bool = True,
 ) -> Synced:
     """Bring the index up to date with the chain, or up to a block of it.
 
-    Where nothing is new, that is one question to the node. Everything is checked before it is kept: each batch's hash,
-    its counts, sums and outcome, one PairSettled for each issuer, its submitter's signature and that of each ride's
-    issuer, each serial once, refunds and disputes against their rides, and what was paid against the books.
+    Where nothing is new, that is one question to the node, and a few for each batch whose bytes weren't found before,
+    which are looked for again. Such a batch stops nothing: its money is in the books by its events.
+
+    Everything is checked before it is kept: each batch's hash, its counts, sums and outcome, one PairSettled for each
+    issuer, its submitter's signature, where that was seen, and that of each ride's issuer, each serial once, refunds
+    and disputes against their rides, and what was paid against the books.
 
     Args:
         index: open to write.
@@ -89,6 +95,7 @@ def sync(
         tell: is told how far it has come, a line now and then.
         until: the last block to read; the newest if None. Nothing is cut off that the index has above it.
         processes: that check signatures; one for each core if None.
+        again: look again for the bytes of batches that were unread before.
 
     Raises:
         IndexFileError: the index is of another Clearinghouse.
@@ -99,7 +106,7 @@ def sync(
     started = monotonic()
     _bind(index, chain)
     clocks = _clocks(index, cities)
-    done = Synced(0, 0, 0, 0, 0.0)
+    done, before = Synced(0, 0, 0, 0, 0.0), query.last_batch(index.cursor())
     for attempt in range(_ATTEMPTS):
         run = _Run(index, chain, clocks, tell, processes)
         try:
@@ -115,7 +122,13 @@ def sync(
         line = f"{done.unknown:,} events of the contracts are unknown here: {UNKNOWN_ADVICE}"
         logger.warning("%s", line)
         tell(line)
+    if again:
+        read_late(index, chain, _domain(chain), clocks, before)
     return done
+
+
+def _domain(chain: SyncSource) -> Domain:
+    return Domain(chain.chain_id, bytes.fromhex(chain.address[2:]))
 
 
 def _bind(index: Index, chain: SyncSource) -> None:
@@ -231,9 +244,9 @@ class _Run:
 
     def _read(self) -> None:
         cursor = self._index.cursor()
-        domain = Domain(self._chain.chain_id, bytes.fromhex(self._chain.address[2:]))
-        reader = Reader(self._chain, query.keys(cursor))
-        with SignatureChecker(domain, self._processes) as checker:
+        finder = BatchFinder(self._chain, given_batches(cursor))
+        reader = Reader(self._chain, query.keys(cursor), finder.find)
+        with SignatureChecker(_domain(self._chain), self._processes) as checker:
             under_way: tuple[Piece, Checks] | None = None
             for piece in reader.through(self._first, self._target.number):
                 checks = checker.start(piece.signed)
@@ -250,7 +263,9 @@ class _Run:
         if self._poster is None:
             self._poster = Poster(query.books(cursor), query.last_batch(cursor), self._clocks)
         rows, rides = self._poster.post(piece, query.cases(cursor, corrected_rides(piece)))
-        self._require_fresh_serials(rides, piece)
+        first = self._poster.last_batch - len(piece.batches) + 1
+        read = {first + at: one for at, one in enumerate(piece.batches.values()) if isinstance(one, ReadBatch)}
+        require_fresh_serials(cursor, rides, read)
         self._write(rows, [*piece.heads.values(), piece.last])
         self._count(piece)
 
@@ -276,25 +291,14 @@ class _Run:
     def _moved(self) -> ChainMovedError:
         return ChainMovedError(f"block {self._target.number} was replaced while it was read: read again")
 
-    def _require_fresh_serials(self, rides: Columns, piece: Piece) -> None:
-        if not rides:
-            return
-        spent = query.spent_twice(rides) or query.spent_before(self._index.cursor(), rides)
-        if spent is not None:
-            number, at, before = spent
-            batch = [*piece.batches.values()][number - int(rides["batch"][0])]
-            raise BooksError(
-                f"batch 0x{batch.settlement.batch_id.hex()}, ride {at}: serial {batch.arrays.serials[at]} of "
-                f"{batch.arrays.issuers[at]} for {batch.arrays.operator} had settled before, in batch {before} of the "
-                "index: the events don't add up; ask another node"
-            )
-
     def _count(self, piece: Piece) -> None:
         self._blocks = piece.last.number - self._first + 1
         self._events += len(piece.events)
         self._unknown += sum(event.name == UNKNOWN for event in piece.events)
         self._batches += len(piece.batches)
         self._rides += piece.rides
+        for unread in piece.unread:
+            logger.warning("%s", unread.reason)
         now = monotonic()
         if now - self._told >= 2:
             self._told = now

@@ -16,7 +16,7 @@ from ledger.index.schema import TABLES
 
 COLUMNS: Final = {table: tuple(column.split()[0] for column in columns.split(",")) for table, columns in TABLES.items()}
 """Each table's columns, in its order."""
-CUT: Final = tuple(table for table in TABLES if table not in ("meta", "blocks"))
+CUT: Final = tuple(table for table in TABLES if table not in ("meta", "blocks", "given_batches"))
 """Tables that are cut off above a block."""
 RECENT: Final = 64
 """How many blocks up to the head are kept, events or not: where a reorganised chain is met again."""
@@ -93,6 +93,11 @@ def keep_blocks(cursor: DuckDBPyConnection, heads: Iterable[Head]) -> None:
         """,
         {"lowest": lowest, "old": old},
     )
+
+
+def set_bytes(cursor: DuckDBPyConnection, batch: int, data: bytes, signature: bytes | None) -> None:
+    """Give an unread batch, by its number, its bytes, and its submitter's signature, if that was seen."""
+    cursor.execute("UPDATE batches SET data = ?, signature = ? WHERE id = ?", [data, signature, batch])
 
 
 def set_meta(cursor: DuckDBPyConnection, key: str, value: str) -> None:

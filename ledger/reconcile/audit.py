@@ -1,36 +1,38 @@
 """The index itself, audited: made again from the chain's own events, row by row, and each ride's signature checked.
 
 The events are the node's. The batches' bytes are the index's where they hash to the batch id that the chain settled,
-else the transaction's. What follows from both is what the index should hold; what it holds besides, or otherwise, or
-doesn't hold, is a finding that names the batch and the ride. Nothing of it is kept in memory beyond one piece.
+else those that the node has; of a batch that is in neither the money alone is compared. What follows from both is what
+the index should hold; what it holds besides, or otherwise, or doesn't hold, is a finding that names the batch and the
+ride. Nothing of it is kept in memory beyond one piece.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from time import monotonic
 from typing import Final, Protocol
 
 from duckdb import DuckDBPyConnection
 
+from interline.batch_source import FoundBatch, Transaction
 from interline.cities import CityFile
 from interline.domain import Domain
+from interline.errors import TraceError
 from interline.hashing import keccak256
-from interline.settlements import BATCH_SETTLED, ChainLog, batch_bytes
+from interline.settlements import Settlement
 from ledger.books import Books
 from ledger.head import Head
+from ledger.index.batch_source import BatchFinder, Found, TransactionSource, given_batches
 from ledger.index.checking import BadSignature, SignatureChecker
-from ledger.index.decode import decode_batch
-from ledger.index.posting import Clocks, Poster, Ride, corrected_rides
+from ledger.index.posting import Clocks, Poster, Ride, corrected_rides, ride_case
 from ledger.index.query import RideCase
-from ledger.index.reading import UNKNOWN, Keys, Piece, Reader, Source
+from ledger.index.reading import UNKNOWN, Keys, Piece, Reader, Source, read_found
 from ledger.index.store import Index
 from ledger.index.sync import UNKNOWN_ADVICE
 from ledger.index.writing import Rows
 from ledger.reconcile import query
 from ledger.reconcile.deviations import Describer
-from ledger.reconcile.findings import MOST, Finding, Findings, Result, ride_name
+from ledger.reconcile.findings import MOST, Finding, Findings, Result, ride_name, unread_note
 
 CHECK: Final = "index"
 _BEFORE_ALL: Final = -(2**62)
@@ -89,15 +91,17 @@ def check_index(
     audit.run(processes)
     compared = (
         f"{audit.batches:,} batches, {audit.rides:,} rides with their issuers' signatures, and each posting, made "
-        f"again from {audit.events:,} events up to block {index.head().number}"
+        f"again from {audit.events:,} events up to block {index.head().number}; "
+        f"{audit.unseen:,} submitters' signatures were not seen, which the contract alone checked"
     )
+    audit.findings.notes += unread_note(audit.unread)
     return audit.findings.result(compared)
 
 
 class _Audit:
     def __init__(self, index: Index, chain: AuditSource, clocks: Clocks, tell: Callable[[str], None]) -> None:
         self.findings = Findings(CHECK)
-        self.batches = self.rides = self.events = self._unknown = 0
+        self.batches = self.rides = self.events = self.unread = self.unseen = self._unknown = 0
         self._index, self._chain, self._tell = index, chain, tell
         self._poster = Poster(Books(), 0, clocks)
         self._cases = _Cases(index.cursor(), chain)
@@ -109,7 +113,7 @@ class _Audit:
         """Go through the chain once."""
         chain, head = self._chain, self._index.head()
         domain = Domain(chain.chain_id, bytes.fromhex(chain.address[2:]))
-        reader = Reader(_Kept(chain, self._index.cursor()), Keys())
+        reader = Reader(chain, Keys(), _Kept(chain, self._index.cursor()).find)
         above = _BEFORE_ALL
         with (
             SignatureChecker(domain, processes) as checker,
@@ -139,6 +143,8 @@ class _Audit:
         self._heads |= piece.heads
         self.batches += len(piece.batches)
         self.rides += piece.rides
+        self.unread += len(piece.unread)
+        self.unseen += sum(batch.signature is None for batch in piece.batches.values())
         self.events += len(piece.events)
         self._unknown += sum(event.name == UNKNOWN for event in piece.events)
         if monotonic() - self._told >= 2:
@@ -192,90 +198,76 @@ def _of(head: Head) -> str:
 
 
 class _Kept:
-    """The chain, but for batches' bytes that the index has: what hashes to the id that settled needs no node."""
+    """Batches' bytes that the index has: what hashes to the id that settled needs no node, nor does a signature.
 
-    def __init__(self, chain: Source, cursor: DuckDBPyConnection) -> None:
+    Where it lacks one of them, the node is asked; for a trace only where the index should have the bytes and hasn't.
+    """
+
+    def __init__(self, chain: TransactionSource, cursor: DuckDBPyConnection) -> None:
         self._chain, self._cursor = chain, cursor
-        self._settled: defaultdict[bytes, list[bytes]] = defaultdict(list)
+        self._given = given_batches(cursor)
 
-    @property
-    def contracts(self) -> Mapping[str, str]:
-        """Addresses by the contracts' names."""
-        return self._chain.contracts
+    def find(self, settlements: Sequence[Settlement]) -> list[Found]:
+        """The batches, in the order of the settlements."""
+        there = query.batches_of(self._cursor, [one.tx for one in settlements])
+        kept = [there.get((one.tx, one.batch_id), (b"", None)) for one in settlements]
+        found: dict[int, Found] = {}
+        asked = []
+        for at, (one, (data, signature)) in enumerate(zip(settlements, kept, strict=True)):
+            if data and signature is not None and keccak256(data) == one.batch_id:
+                found[at] = FoundBatch(data, signature)
+            else:
+                asked.append(at)
+        have = {one.batch_id: data for one, (data, _) in zip(settlements, kept, strict=True) if data}
+        unread = {one.tx for one, (data, _) in zip(settlements, kept, strict=True) if data is None}
+        finder = BatchFinder(_Untraced(self._chain, unread), self._given | have)
+        found |= dict(zip(asked, finder.find([settlements[at] for at in asked]), strict=True))
+        return [found[at] for at in range(len(settlements))]
 
-    def heads(self, numbers: Sequence[int]) -> list[Head | None]:
-        """Blocks by number."""
-        return self._chain.heads(numbers)
 
-    def logs(self, first: int, last: int) -> list[ChainLog]:
-        """Events of a range of blocks; which transaction settled what is remembered until it is asked for."""
-        logs = self._chain.logs(first, last)
-        self._settled.clear()
-        for log in logs:
-            if log.topics[:1] == (BATCH_SETTLED,):
-                self._settled[log.tx].append(log.topics[1])
-        return logs
+class _Untraced:
+    """A node that isn't asked for the traces of some transactions: what they'd show, syncing would have found."""
 
-    def inputs(self, txs: Sequence[bytes]) -> list[bytes]:
-        """For each transaction its batches, each after its length; or its own input, where the index lacks one."""
-        there = query.batches_of(self._cursor, txs)
-        made = {tx: self._input(tx, there) for tx in txs}
-        asked = [tx for tx, data in made.items() if data is None]
-        real = dict(zip(asked, self._chain.inputs(asked), strict=True)) if asked else {}
-        return [data if (data := made[tx]) is not None else real[tx] for tx in txs]
+    def __init__(self, chain: TransactionSource, untraced: Collection[bytes]) -> None:
+        self._chain, self._untraced = chain, untraced
 
-    def outcomes(self, batch_ids: Sequence[bytes]) -> list[bytes]:
-        """What the contract keeps of batches' refused rides."""
-        return self._chain.outcomes(batch_ids)
+    def transactions(self, txs: Sequence[bytes]) -> list[Transaction | None]:
+        """Transactions by their hashes."""
+        return self._chain.transactions(txs)
 
-    def _input(self, tx: bytes, there: Mapping[tuple[bytes, bytes], bytes]) -> bytes | None:
-        parts = []
-        for batch_id in self._settled[tx]:
-            data = there.get((tx, batch_id))
-            if data is None or keccak256(data) != batch_id:
-                return None
-            parts.append(len(data).to_bytes(32) + data)
-        return b"\xff" * 4 + b"".join(parts)
+    def trace(self, tx: bytes) -> object:
+        """The calls that a transaction made."""
+        if tx in self._untraced:
+            raise TraceError("not asked for")
+        return self._chain.trace(tx)
 
 
 class _Cases:
     """The rides that are refunded or disputed, and what became of each so far; and the batches' names by number."""
 
-    def __init__(self, cursor: DuckDBPyConnection, chain: Source) -> None:
+    def __init__(self, cursor: DuckDBPyConnection, chain: TransactionSource) -> None:
         self.names: dict[int, str] = {}
-        self._cursor, self._chain = cursor, chain
-        self._batches: dict[bytes, tuple[int, bytes]] = {}
+        self._kept = _Kept(chain, cursor)
+        self._batches: dict[bytes, tuple[int, Settlement]] = {}
         self._cases: dict[Ride, RideCase] = {}
 
     def of(self, piece: Piece) -> dict[Ride, RideCase]:
         """The cases of the rides that a piece's refunds and disputes are about."""
-        data = {}
-        for (tx, batch_id), batch in piece.batches.items():
-            self._batches[batch_id] = len(self._batches) + 1, tx
+        batches = {}
+        for (_, batch_id), batch in piece.batches.items():
+            self._batches[batch_id] = len(self._batches) + 1, batch.settlement
             self.names[len(self._batches)] = f"0x{batch_id.hex()}"
-            data[batch_id] = batch.data
+            batches[batch_id] = batch
         found = {}
         for ride in corrected_rides(piece):
             batch_id = ride[0]
             if ride not in self._cases and batch_id in self._batches:
-                if batch_id not in data:
-                    data[batch_id] = self._data(batch_id)
-                self._add(ride, data[batch_id])
+                number, settlement = self._batches[batch_id]
+                if batch_id not in batches:
+                    batches[batch_id] = read_found(settlement, self._kept.find([settlement])[0])
+                case = ride_case(batches[batch_id], number, ride[1])
+                if case is not None:
+                    self._cases[ride] = case
             if ride in self._cases:
                 found[ride] = self._cases[ride]
         return found
-
-    def _add(self, ride: Ride, data: bytes) -> None:
-        batch_id, index = ride
-        arrays = decode_batch(data)
-        if index < len(arrays.rides):
-            number, _ = self._batches[batch_id]
-            issuer, fare = int(arrays.issuers[index]), int(arrays.rides["fare"][index])
-            self._cases[ride] = RideCase(number, issuer, arrays.operator, fare)
-
-    def _data(self, batch_id: bytes) -> bytes:
-        _, tx = self._batches[batch_id]
-        data = query.batches_of(self._cursor, [tx]).get((tx, batch_id))
-        if data is not None and keccak256(data) == batch_id:
-            return data
-        return batch_bytes(self._chain.inputs([tx])[0], batch_id)

@@ -66,8 +66,12 @@ class Reconciled:
 
     @property
     def remarks(self) -> list[str]:
-        """A line for each check."""
-        return [result.verdict for result in self.results]
+        """A line for each check, and one for each thing that it had to leave out."""
+        return [
+            line
+            for result in self.results
+            for line in (result.verdict, *(f"{result.check}: {note}" for note in result.notes))
+        ]
 
     def document(self) -> dict[str, Any]:
         """For --json."""

@@ -19,6 +19,7 @@ from ledger.reconcile.findings import Finding, ride_name
 from ledger.reconcile.query import KeptBatch
 
 CHECK: Final = "issued"
+_UNREAD: Final = -1  # in the place of a ride's index: a batch that the feed couldn't read
 _MISSING: Final = (
     "the feed was changed, or restored from an older copy: its rider wasn't billed, or has nothing back yet",
     "restore the register's newest copy and run issuer-client rides, then look again",
@@ -67,8 +68,8 @@ class FeedCheck:
             return
         self._seen.add(batch.batch_id)
         kept = self._kept(batch.batch_id)
-        if -1 in kept:
-            return  # unread: its sum only
+        if batch.data is None or _UNREAD in kept:
+            return  # its sum only, in one of the two
         for index, of, _, ride in Batch.from_bytes(batch.data).iter_rides():
             if of == issuer and index not in batch.refused:
                 self.rides += 1

@@ -52,6 +52,8 @@ class Result:
     findings: tuple[Finding, ...]
     count: int
     """How many differences there are; more than `findings` where there are more than MOST."""
+    notes: tuple[str, ...] = ()
+    """What couldn't be compared, and what to do about it: no difference."""
 
     @property
     def verdict(self) -> str:
@@ -68,6 +70,7 @@ class Result:
             "compared": self.compared,
             "count": self.count,
             "findings": [finding.to_json() for finding in self.findings],
+            "notes": list(self.notes),
         }
 
 
@@ -76,6 +79,7 @@ class Findings:
 
     def __init__(self, check: str) -> None:
         self.count = 0
+        self.notes: list[str] = []
         self._check = check
         self._kept: list[Finding] = []
 
@@ -88,7 +92,18 @@ class Findings:
 
     def result(self, compared: str) -> Result:
         """The check's result, once it is done."""
-        return Result(self._check, compared, tuple(self._kept), self.count)
+        return Result(self._check, compared, tuple(self._kept), self.count, tuple(self.notes))
+
+
+def unread_note(unread: int) -> list[str]:
+    """What is said of batches whose rides a check had to leave out, none to begin with."""
+    if not unread:
+        return []
+    batches = "1 batch was" if unread == 1 else f"{unread:,} batches were"
+    return [
+        f"the rides of {batches} left out, whose bytes weren't found: their money is in every account; `ledger index` "
+        "lists them, and takes the bytes from their operators with --batch FILE"
+    ]
 
 
 def result_of(check: str, compared: str, findings: Iterable[Finding]) -> Result:

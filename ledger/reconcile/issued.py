@@ -21,7 +21,7 @@ from ledger.errors import RecordFileError
 from ledger.head import Head
 from ledger.reconcile import query
 from ledger.reconcile.feed import feed_of
-from ledger.reconcile.findings import Finding, Findings, Result, ride_name
+from ledger.reconcile.findings import Finding, Findings, Result, ride_name, unread_note
 from ledger.reconcile.query import KeptBatch
 from ledger.reconcile.sqlite_file import opened
 
@@ -79,8 +79,9 @@ def check_issued(cursor: DuckDBPyConnection, path: Path, domain: Domain, head: H
         back = query.given_back(cursor, register.city, head.number)
         parameters = query.parameters(cursor, head.number)
         feed = feed_of(db, domain.clearinghouse, head.number, query.refunds(cursor, register.city, head.number))
-        findings, rides = Findings(CHECK), 0
+        findings, rides, unread = Findings(CHECK), 0, 0
         for batch in query.batches_with(cursor, head.number, register.city):
+            unread += batch.data is None
             for index, operator, key_id, ride in _rides(batch, register.city):
                 rides += 1
                 grace = parameters.at(ride.exited_at).get("grace", 0)
@@ -98,11 +99,14 @@ def check_issued(cursor: DuckDBPyConnection, path: Path, domain: Domain, head: H
         if feed is not None:
             findings.add(feed.rest())
             compared += f"; and {feed.rides:,} of them with its feed, which was read up to block {feed.until}"
+    findings.notes += unread_note(unread)
     return findings.result(compared)
 
 
 def _rides(batch: KeptBatch, issuer: int) -> Iterator[tuple[int, int, int, Ride]]:
-    """(index, operator, key id, ride) of each that settled on an issuer's ticket."""
+    """(index, operator, key id, ride) of each that settled on an issuer's ticket, as far as they were read."""
+    if batch.data is None:
+        return
     parsed = Batch.from_bytes(batch.data)
     for index, of, key_id, ride in parsed.iter_rides():
         if of == issuer and index not in batch.refused:

@@ -27,7 +27,7 @@ from interline.safe_text import moment_text
 from ledger.errors import RecordFileError
 from ledger.head import Head
 from ledger.reconcile import query
-from ledger.reconcile.findings import Finding, Findings, Result, ride_name
+from ledger.reconcile.findings import Finding, Findings, Result, ride_name, unread_note
 from ledger.reconcile.query import KeptBatch, Parameters, Stop
 from ledger.reconcile.sqlite_file import named, opened
 
@@ -115,19 +115,33 @@ class _Comparison:
     def run(self) -> Result:
         """Compare, both ways round."""
         batches = rides = unsent = 0
+        unread: set[bytes] = set()
         for batch in query.batches_by(self._cursor, self._head.number, self._operator):
+            data = batch.data or self._kept(batch.batch_id)
+            if data is None:
+                unread.add(batch.batch_id)
+                continue
             batches += 1
-            rides += Batch.from_bytes(batch.data).ride_count - len(batch.refused)
-            self._findings.add(_of_batch(self._journals, batch))
+            rides += Batch.from_bytes(data).ride_count - len(batch.refused)
+            self._findings.add(_of_batch(self._journals, batch, data))
+            if batch.data is None:
+                unread.add(batch.batch_id)
         for journal in self._journals:
             for one in self._not_on_chain(journal.rides_that("settled")):
-                self._findings.add([_not_settled(journal, one)])
+                if one.batch not in unread:
+                    self._findings.add([_not_settled(journal, one)])
             unsent += self._unsent(journal)
         there = " and ".join(f"{journal.count():,} rides in {journal.path.name}" for journal in self._journals)
         compared = f"{rides:,} rides in {batches:,} batches that {self._operator} settled with {there}"
         if unsent:
             compared += f"; {unsent:,} didn't settle yet"
+        self._findings.notes += unread_note(len(unread))
         return self._findings.result(compared)
+
+    def _kept(self, batch_id: bytes) -> bytes | None:
+        """A batch whose bytes the index lacks, from a journal, if they are the ones that were signed."""
+        found = (journal.batch(batch_id) for journal in self._journals)
+        return next((data for data in found if data is not None and keccak256(data) == batch_id), None)
 
     def _not_on_chain(self, rides: Iterator[_Kept]) -> Iterator[_Kept]:
         while some := list(islice(rides, _LOT)):
@@ -248,18 +262,18 @@ class _Journal:
             yield from self._db.execute(sql, given)
 
 
-def _of_batch(journals: Sequence[_Journal], batch: KeptBatch) -> Iterator[Finding]:
-    """A batch that settled: the journal that has it is asked for its rides first, then the others."""
+def _of_batch(journals: Sequence[_Journal], batch: KeptBatch, settled_data: bytes) -> Iterator[Finding]:
+    """A batch that settled, and its bytes: the journal that has it is asked for its rides first, then the others."""
     name = f"0x{batch.batch_id.hex()}"
     kept = {journal: data for journal in journals if (data := journal.batch(batch.batch_id)) is not None}
     asked = sorted(journals, key=lambda journal: journal not in kept)
     if not kept:
         yield Finding(CHECK, ride_name(name), f"this batch in {_called(journals)}", "none", *_BATCH_LOST, name)
     for data in kept.values():
-        if data != batch.data:
+        if data != settled_data:
             came = f"bytes with the hash 0x{keccak256(data).hex()}"
             yield Finding(CHECK, ride_name(name), "the bytes that were signed", came, *_BATCH_CHANGED, name)
-    for index, issuer, key_id, settled in Batch.from_bytes(batch.data).iter_rides():
+    for index, issuer, key_id, settled in Batch.from_bytes(settled_data).iter_rides():
         there = ((journal, mine) for journal in asked if (mine := journal.ride(issuer, settled.serial)) is not None)
         journal, mine = next(there, (None, None))
         if journal is not None and mine is not None:

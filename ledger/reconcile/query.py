@@ -91,12 +91,19 @@ def blocks(cursor: DuckDBPyConnection) -> list[Head]:
     return [Head(number, f"0x{hash_.hex()}", time) for number, hash_, time in rows]
 
 
-def batches_of(cursor: DuckDBPyConnection, txs: Sequence[bytes]) -> dict[tuple[bytes, bytes], bytes]:
-    """The bytes that the index has of the batches which some transactions settled, by (transaction, batch id)."""
+def batches_of(
+    cursor: DuckDBPyConnection, txs: Sequence[bytes]
+) -> dict[tuple[bytes, bytes], tuple[bytes | None, bytes | None]]:
+    """(bytes, submitter's signature) that the index has of batches that some transactions settled, either None where it
+    has none, by (transaction, batch id)."""
     rows = cursor.execute(
-        "SELECT tx, batch_id, data FROM batches WHERE tx IN (SELECT unnest($txs::BLOB[]))", {"txs": list(txs)}
+        "SELECT tx, batch_id, data, signature FROM batches WHERE tx IN (SELECT unnest($txs::BLOB[]))",
+        {"txs": list(txs)},
     ).fetchall()
-    return {(bytes(tx), bytes(batch_id)): bytes(data) for tx, batch_id, data in rows}
+    return {
+        (bytes(tx), bytes(batch_id)): (data and bytes(data), signature and bytes(signature))
+        for tx, batch_id, data, signature in rows
+    }
 
 
 def serials_in_two_batches(cursor: DuckDBPyConnection, most: int) -> list[tuple[int, int, int, int, int, int, int]]:
@@ -204,11 +211,14 @@ def batch_names(cursor: DuckDBPyConnection, numbers: Collection[int]) -> dict[in
 
 @dataclass(frozen=True, slots=True)
 class KeptBatch:
-    """A batch of which a ride settled, in a block: its id, its bytes, and each refused ride's reason by its index."""
+    """A batch of which a ride settled, in a block: its id, its bytes, and each refused ride's reason by its index.
+
+    `data` is None where its bytes weren't found.
+    """
 
     block: int
     batch_id: bytes
-    data: bytes
+    data: bytes | None
     refused: Mapping[int, int]
 
 
@@ -243,7 +253,7 @@ def _batches(cursor: DuckDBPyConnection, numbers: str, given: dict[str, int]) ->
         ).fetchall():
             refused[number][index] = reason
         for number, block, batch_id, data in rows:
-            yield KeptBatch(block, bytes(batch_id), bytes(data), refused[number])
+            yield KeptBatch(block, bytes(batch_id), data and bytes(data), refused[number])
 
 
 def unsettled(

@@ -18,7 +18,8 @@ import pytest
 from eth_account import Account
 
 from interline.batch import Batch, sign_batch
-from interline.settlements import BATCH_SETTLED, batch_bytes
+from interline.batch_source import batch_bytes
+from interline.settlements import BATCH_SETTLED
 from issuer_client.office import end_of_period
 from network.accounts import Role
 from network.chain import Chain

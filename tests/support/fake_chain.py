@@ -11,10 +11,12 @@ from typing import Any
 from eth_abi.abi import encode
 
 from interline.batch import OUTCOME_BYTES, outcome
+from interline.batch_source import SETTLE, Transaction
 from interline.contracts import load_abi
 from interline.domain import Domain, batch_digest
+from interline.errors import TraceError
 from interline.hashing import keccak256
-from interline.settlements import SETTLE, ChainLog
+from interline.settlements import ChainLog
 from interline.signatures import sign_compact
 from ledger.head import Head
 from ledger.index.store import Index
@@ -41,6 +43,9 @@ class FakeChain:
         self.blocks = {block.head.number: block for block in blocks}
         self.stored: dict[bytes, bytes] = {}
         self.asked: list[str] = []
+        self.traces: dict[bytes, object] = {}
+        self.to: dict[bytes, bytes] = {}
+        """Contracts that transactions were sent to; the Clearinghouse, if not said."""
 
     @classmethod
     def of(cls, world: IndexRows) -> FakeChain:
@@ -74,10 +79,17 @@ class FakeChain:
         self.asked.append("logs")
         return [log for number in range(first, last + 1) for log in self.blocks[number].logs]
 
-    def inputs(self, txs: Sequence[bytes]) -> list[bytes]:
-        self.asked.append("inputs")
+    def transactions(self, txs: Sequence[bytes]) -> list[Transaction | None]:
+        self.asked.append("transactions")
         every = {tx: data for block in self.blocks.values() for tx, data in block.inputs.items()}
-        return [every[tx] for tx in txs]
+        own = bytes.fromhex(self.address[2:])
+        return [Transaction(self.to.get(tx, own), every[tx]) if tx in every else None for tx in txs]
+
+    def trace(self, tx: bytes) -> object:
+        self.asked.append("trace")
+        if tx not in self.traces:
+            raise TraceError("the node says 'method not found'")
+        return self.traces[tx]
 
     def outcomes(self, batch_ids: Sequence[bytes]) -> list[bytes]:
         self.asked.append("outcomes")

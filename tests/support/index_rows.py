@@ -21,7 +21,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from interline.batch import Batch
-from interline.domain import Domain, ticket_hash
+from interline.domain import Domain, batch_digest, ticket_hash
 from interline.hashing import keccak256
 from interline.operating_day import OperatingDay
 from interline.ride import Ride
@@ -185,6 +185,7 @@ class IndexRows:
             self.now,
             *counts,
             batch.to_bytes(),
+            sign_compact(submitter_key(operator), batch_digest(self.domain, operator, batch.id)),
         )
         self._end()
         return WrittenBatch(self._batches, batch, refused)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from interline.batch import Batch
+from interline.batch_source import Transaction
 from interline.errors import InterlineError
 from interline.hashing import keccak256
 from interline.operating_day import OperatingDay
@@ -264,16 +265,16 @@ def test_a_chain_that_moves_while_it_is_read_is_read_again(world: World, index: 
 
 def test_a_chain_whose_end_moves_after_its_events_were_read_is_read_again(world: World, index: Index) -> None:
     number = block_of(world, world.second).head.number
-    other, inputs = branch(world, number), world.chain.inputs
+    other, transactions = branch(world, number), world.chain.transactions
     world.chain.blocks = {at: block for at, block in world.chain.blocks.items() if at <= number}
     world.chain.blocks[number + 1] = FakeBlock(Head(number + 1, "0x" + "ee" * 32, 0))
 
-    def moving(txs: Sequence[bytes]) -> list[bytes]:
-        found = inputs(txs)
+    def moving(txs: Sequence[bytes]) -> list[Transaction | None]:
+        found = transactions(txs)
         world.chain.blocks = other.blocks
         return found
 
-    world.chain.inputs = moving  # type: ignore[method-assign]
+    world.chain.transactions = moving  # type: ignore[method-assign]
     sync(index, world.chain)
     with Index.open(":memory:", write=True) as anew:
         sync(anew, other)
@@ -397,13 +398,6 @@ def test_a_ride_whose_ticket_the_issuer_did_not_sign_is_named(
 ) -> None:
     spoil_ride(world, offset, bits)
     assert "ride 1: expected a ticket signed by issuer 3100's key 1, came another" in refused(world, index)
-
-
-def test_a_byte_changed_in_an_input_is_found(world: World, index: Index) -> None:
-    block = block_of(world, world.first)
-    [(tx, sent)] = block.inputs.items()
-    block.inputs[tx] = sent[:200] + bytes([sent[200] ^ 1]) + sent[201:]
-    assert f"batch 0x{world.first.batch.id.hex()}: expected its bytes in the input" in refused(world, index)
 
 
 def test_a_batch_that_nobody_signed_for_the_operator_is_named(world: World, index: Index) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interline.batch import Batch, Group, outcome
+from interline.batch_source import SETTLE, batch_bytes
 from interline.errors import SettlementError
 from interline.hashing import keccak256
 from interline.ride import Ride
@@ -17,10 +18,8 @@ from interline.settlements import (
     PAIR_SETTLED,
     RIDE_REFUNDED,
     RIDE_REJECTED,
-    SETTLE,
     ChainLog,
     Settlement,
-    batch_bytes,
     read_refund,
     read_settlements,
     refused_list,

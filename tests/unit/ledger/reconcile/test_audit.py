@@ -70,7 +70,7 @@ def test_an_index_as_the_chain_has_it_has_no_findings_and_needs_no_transactions(
     result = check_index(world.index, world.chain, processes=1)
     assert result.findings == ()
     assert result.compared.startswith("2 batches, 8 rides")
-    assert "inputs" not in world.chain.asked
+    assert "transactions" not in world.chain.asked
 
 
 def test_an_index_that_was_changed_while_it_was_behind_is_named_and_not_the_node(world: World) -> None:
