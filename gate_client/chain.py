@@ -7,7 +7,7 @@ never by `scan`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
@@ -46,16 +46,18 @@ from gate_client.settlement import (
 )
 from gate_client.terms import PROTOCOL_TERMS, EvidenceTimes, Terms, TermSets
 from gate_client.trust_list import CityStatus, Owing, TrustedCity, TrustedKey
+from interline.batch_source import Transaction, find_batch, read_trace, trace_request
 from interline.chain_data import decode_answer, decode_error, encode_call
 from interline.contracts import load_abi
 from interline.disputes import RIDE_DISPUTED, Case, Evidence, RideDispute, RideFacts, Stage, read_dispute
 from interline.domain import Domain
-from interline.errors import ChainDataError
+from interline.errors import ChainDataError, TraceError
 from interline.safe_text import safe_text, short_name
-from interline.settlements import ChainLog, batch_bytes
+from interline.settlements import ChainLog
 from interline.signatures import address_of, to_checksum
 
 REQUEST_TIMEOUT = 20.0
+TRACE_CHUNK = 65_536
 LOG_CHUNK = 100_000
 LOG_CHUNK_LEAST = 100
 PAY_ARREARS_GAS = 300_000
@@ -394,19 +396,25 @@ class Chain:
             return _bytes(self._of_registry("city", city)[3])
 
     def batch_bytes(self, settlement: Settlement) -> bytes:
-        """The bytes of a settled batch, from its transaction.
+        """The bytes of a settled batch, from its transaction, or from a trace of that.
 
         Raises:
-            SettlementError: they aren't in the transaction's input.
+            BatchNotFoundError: they are in neither.
         """
-        with self._translated():
-            try:
-                data = bytes(self._web3.eth.get_transaction(HexBytes(settlement.tx))["input"])
-            except TransactionNotFound:
-                raise ChainError(
-                    f"{self.rpc} hasn't the transaction {_hex(settlement.tx)} of the batch; use a node that keeps all"
-                ) from None
-        return batch_bytes(data, settlement.batch_id)
+        transaction = None
+        with self._translated(), suppress(TransactionNotFound):
+            found = self._web3.eth.get_transaction(HexBytes(settlement.tx))
+            to = found.get("to")
+            transaction = Transaction(None if to is None else bytes.fromhex(to[2:]), bytes(found["input"]))
+        tx = settlement.tx
+        return find_batch(settlement.batch_id, self.clearinghouse, transaction, lambda: self._trace(tx)).data
+
+    def _trace(self, tx: bytes) -> object:
+        try:
+            with requests.post(self.rpc, json=trace_request(tx), stream=True, timeout=REQUEST_TIMEOUT) as answer:
+                return read_trace(answer.iter_content(TRACE_CHUNK))
+        except requests.RequestException as error:
+            raise TraceError(f"{self.rpc} doesn't answer: {type(error).__name__}") from error
 
     def refund_call(self, refund: RefundCall) -> tuple[bytes, bytes]:
         """The contract (20 bytes) and the data of a transaction that makes a refund, for an account that signs it

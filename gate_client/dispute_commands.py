@@ -97,6 +97,15 @@ def disputes(config_path: Path, near: float, as_json: bool) -> None:
 @click.argument("index", type=click.IntRange(0, 999))
 @click.argument("amount", metavar="FEN|all")
 @click.option("--keystore", type=click.Path(path_type=Path), help="The treasury's.")
+@click.option(
+    "--clearinghouse", metavar="ADDRESS", help="Where it settled, for a ride that settled at two under one batch id."
+)
+@click.option(
+    "--batch",
+    "batch_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The batch's bytes, raw or as 0x and digits, where neither the journal nor the node has them.",
+)
 @click.option("--again", is_flag=True, help="Though something of this ride was refunded before.")
 @click.option("--dry-run", is_flag=True, help="Try it and say what it takes; sends nothing.")
 @click.option("--calldata", is_flag=True, help="Print to and data, for an account that signs elsewhere; sends nothing.")
@@ -109,6 +118,8 @@ def refund(
     index: int,
     amount: str,
     keystore: Path | None,
+    clearinghouse: str | None,
+    batch_file: Path | None,
     again: bool,
     dry_run: bool,
     calldata: bool,
@@ -125,11 +136,16 @@ def refund(
     from gate_client import dispute_output
     from gate_client.refund_session import open_refund
     from gate_client.refunding import send_refund
+    from interline.batch_source import read_batch_files, require_batch
+    from interline.settings import contract_address
 
     config = load_config(config_path)
     if not (dry_run or calldata) and keystore is None:
         raise click.UsageError("expected --keystore, --dry-run or --calldata")
-    chain, planned = open_refund(config, batch_id, index, _fen(amount))
+    house = None if clearinghouse is None else contract_address(clearinghouse, Path())
+    given = read_batch_files([] if batch_file is None else [batch_file])
+    require_batch(given, batch_id)
+    chain, planned = open_refund(config, batch_id, index, _fen(amount), given=given, clearinghouse=house)
     if planned.before and not (again or dry_run):
         raise RefundError(
             f"{planned.before} fen of this ride were refunded before; give --again to refund {planned.call.amount} more"

@@ -112,20 +112,27 @@ def plan_refund(
     index: int,
     amount: int | None,
     stored: bytes | None = None,
+    clearinghouse: bytes | None = None,
 ) -> Refund:
     """The refund of `amount` fen (None: all that is left) of a ride, by the operator that carried it.
 
     Args:
         chains: the Clearinghouses of the line.
-        stored: the batch's bytes, where the journal has them, for a node that doesn't.
+        stored: the batch's bytes, where the journal has them or they were given by hand, for a node that hasn't.
+        clearinghouse: where it settled; None takes the one where the ride did.
     Raises:
         RefundError: there is no such ride, it was refused, isn't the operator's, or less is left of its fare.
         ChainError: the chain can't be asked.
+        BatchNotFoundError: nobody has its bytes.
     """
-    chain, record = _house(chains, batch_id)
-    if record.operator != operator:
-        raise RefundError(f"expected a batch of {operator}, came one of {record.operator}: only its operator refunds")
-    settlement = _settlement(chain, batch_id, record)
+    settled = _settled(chains, batch_id, clearinghouse)
+    for _, record in settled:
+        if record.operator != operator:
+            raise RefundError(
+                f"expected a batch of {operator}, came one of {record.operator}: only its operator refunds"
+            )
+    found = [(chain, _settlement(chain, batch_id, record)) for chain, record in settled]
+    chain, settlement = _choose(found, index)
     batch = _batch(chain, settlement, stored)
     ride = _ride(batch, index)
     reason = dict(settlement.refused).get(index)
@@ -171,13 +178,28 @@ def send_refund(chain: RefundChain, private_key: bytes, refund: Refund, *, timeo
     return tx
 
 
-def _house(chains: Sequence[RefundChain], batch_id: bytes) -> tuple[RefundChain, BatchRecord]:
-    for chain in chains:
-        record = chain.batch_record(batch_id)
-        if record is not None:
-            return chain, record
-    houses = ", ".join(to_checksum(chain.domain().clearinghouse) for chain in chains)
-    raise RefundError(f"expected a batch that settled at {houses}, came 0x{batch_id.hex()}, which didn't; correct it")
+def _settled(
+    chains: Sequence[RefundChain], batch_id: bytes, clearinghouse: bytes | None
+) -> list[tuple[RefundChain, BatchRecord]]:
+    """The Clearinghouses where a batch settled: with tickets of two domains, it settles in two under one id."""
+    asked = [chain for chain in chains if clearinghouse in (None, chain.domain().clearinghouse)]
+    found = [(chain, record) for chain in asked if (record := chain.batch_record(batch_id)) is not None]
+    if not found:
+        houses = ", ".join(to_checksum(chain.domain().clearinghouse) for chain in asked or chains)
+        other = "" if asked else f"; {to_checksum(clearinghouse or b'')} is none of them"
+        raise RefundError(
+            f"expected a batch that settled at {houses}, came 0x{batch_id.hex()}, which didn't; correct it{other}"
+        )
+    return found
+
+
+def _choose(found: Sequence[tuple[RefundChain, Settlement]], index: int) -> tuple[RefundChain, Settlement]:
+    """The Clearinghouse where a ride settled; any, where it settled at none."""
+    there = [(chain, settlement) for chain, settlement in found if index not in dict(settlement.refused)]
+    if len(there) > 1:
+        houses = " and ".join(to_checksum(chain.domain().clearinghouse) for chain, _ in there)
+        raise RefundError(f"ride {index} settled at {houses}; say at which, with --clearinghouse ADDRESS")
+    return (there or found)[0]
 
 
 def _settlement(chain: RefundChain, batch_id: bytes, record: BatchRecord) -> Settlement:

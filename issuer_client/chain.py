@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import requests
@@ -27,10 +27,11 @@ from web3.exceptions import (
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import LogReceipt, TxParams, Wei
 
+from interline.batch_source import Transaction, find_batch, read_trace, trace_request
 from interline.chain_data import decode_answer, decode_error, encode_call
 from interline.disputes import RIDE_DISPUTED, Case, RideDispute, Stage, read_dispute
 from interline.domain import Domain
-from interline.errors import ChainDataError
+from interline.errors import ChainDataError, TraceError
 from interline.hashing import keccak256
 from interline.safe_text import safe_text
 from interline.settlements import (
@@ -42,7 +43,6 @@ from interline.settlements import (
     ChainLog,
     RideRefund,
     Settlement,
-    batch_bytes,
     read_refund,
     read_settlements,
 )
@@ -53,6 +53,7 @@ from issuer_client.errors import ChainError, ChainRefusalError, ChainUnavailable
 log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT: Final = 20.0
+TRACE_CHUNK: Final = 65_536
 LOG_CHUNK: Final = 10_000
 LOG_CHUNK_LEAST: Final = 50
 IDS_AT_ONCE: Final = 200
@@ -188,22 +189,26 @@ class Chain:
         logs = self._logs(house, [kinds, _hex(batch_id)], from_block, self.head().number)
         return next((one for one in read_settlements(logs) if one.settled), None)
 
-    def batch(self, settlement: Settlement) -> bytes:
-        """The bytes of a settled batch, from its transaction.
+    def batch(self, settlement: Settlement, given: Mapping[bytes, bytes] | None = None) -> bytes:
+        """The bytes of a settled batch, from its transaction, from those given by hand (by their ids), or from a trace.
 
         Raises:
-            SettlementError: they aren't in the transaction's input.
-            ChainError: the node hasn't the transaction.
+            BatchNotFoundError: they are in none of them.
         """
-        with self._translated():
-            try:
-                data = bytes(self._web3.eth.get_transaction(HexBytes(settlement.tx))["input"])
-            except TransactionNotFound:
-                raise ChainError(
-                    f"transaction {_hex(settlement.tx)} of batch {_hex(settlement.batch_id)}: expected it from "
-                    f"{self.rpc}, came none; use a node that keeps all transactions"
-                ) from None
-        return batch_bytes(data, settlement.batch_id)
+        transaction = None
+        with self._translated(), suppress(TransactionNotFound):
+            found = self._web3.eth.get_transaction(HexBytes(settlement.tx))
+            to = found.get("to")
+            transaction = Transaction(None if to is None else bytes.fromhex(to[2:]), bytes(found["input"]))
+        tx, house = settlement.tx, settlement.clearinghouse
+        return find_batch(settlement.batch_id, house, transaction, lambda: self._trace(tx), given).data
+
+    def _trace(self, tx: bytes) -> object:
+        try:
+            with requests.post(self.rpc, json=trace_request(tx), stream=True, timeout=REQUEST_TIMEOUT) as answer:
+                return read_trace(answer.iter_content(TRACE_CHUNK))
+        except requests.RequestException as error:
+            raise TraceError(f"{self.rpc} doesn't answer: {type(error).__name__}") from error
 
     def outcome(self, house: bytes, batch_id: bytes) -> bytes:
         """What the chain stores of a batch's refused rides, 25 bytes (protocol section 7)."""

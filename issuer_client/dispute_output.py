@@ -27,6 +27,7 @@ def intent_document(intent: Intent, *, state: str, tx: bytes | None, problem: st
     ride = intent.ride
     return {
         "index": ride.index,
+        "clearinghouse": to_checksum(intent.batch.house.address),
         "operator": intent.batch.settlement.operator,
         "serial": ride.ride.serial,
         "entered_at": ride.ride.entered_at,

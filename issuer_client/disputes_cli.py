@@ -4,14 +4,16 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from interline.batch_source import read_batch_files, require_batch
 from interline.keystores import load_keystore
+from interline.settings import contract_address
 from interline.signatures import address_of, to_checksum
 from issuer_client.commands import EXIT_REFUSED, configuration, counted, print_json, print_table
 from issuer_client.config import IssuerConfig
@@ -35,7 +37,7 @@ from issuer_client.feed import Feed
 from issuer_client.feed_reading import FeedReader
 from issuer_client.office import city_files
 from issuer_client.register import TicketRegister
-from issuer_client.rides_cli import open_chain, rpc_option
+from issuer_client.rides_cli import batch_option, keep_given, open_chain, rpc_option
 from issuer_client.watching import watch
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ PASSWORD_VARIABLE: Final = "ISSUER_TREASURY_PASSWORD"
 BLOCK_PATIENCE: Final = 120.0
 """Seconds to wait for a block that takes a transaction."""
 POLL: Final = 0.2
+LOOK_AGAIN: Final = 300.0
+"""Seconds between two looks of `claim --watch` for the bytes of batches that weren't found."""
 
 keystore_option = click.option(
     "--keystore", type=click.Path(path_type=Path), help="The treasury's, in place of the settings' `treasury_keystore`."
@@ -71,6 +75,10 @@ class BatchId(click.ParamType):
 @click.command("dispute")
 @click.argument("batch_id", type=BatchId(), metavar="BATCH")
 @click.argument("indices", type=click.IntRange(0, 999), nargs=-1, required=True, metavar="INDEX...")
+@click.option(
+    "--clearinghouse", metavar="ADDRESS", help="Where it settled, for a ride that settled at two under one batch id."
+)
+@batch_option
 @click.option("--dry-run", is_flag=True, help="Say what it takes and what is at stake; send nothing.")
 @calldata_option
 @keystore_option
@@ -81,6 +89,8 @@ def dispute(
     ctx: click.Context,
     batch_id: bytes,
     indices: tuple[int, ...],
+    clearinghouse: str | None,
+    batch_files: tuple[Path, ...],
     dry_run: bool,
     calldata: bool,
     keystore: Path | None,
@@ -89,12 +99,16 @@ def dispute(
 ) -> None:
     """Ask for the evidence of settled rides: those with INDEX in BATCH, as `rides` lists them. A ride once.
 
+    A batch with tickets of two domains settles at two Clearinghouses under one id: the one is taken where the ride did.
     An answer in time upholds the ride, and the city pays the operator a fee; without one, `claim` gets the fare back.
     The city's treasury alone can ask: its keystore's password comes from ISSUER_TREASURY_PASSWORD, or is asked for.
 
     Exit status: 0 done; 1 some ride can't be disputed, the others are; 2 cannot work.
     """
     config = configuration(ctx)
+    house = None if clearinghouse is None else contract_address(clearinghouse, Path())
+    given = read_batch_files(batch_files)
+    require_batch(given, batch_id)
     key = None if dry_run or calldata else _treasury_key(config, keystore)
     chain = open_chain(config, rpc)
     treasury = chain.treasury(config.city)
@@ -103,13 +117,13 @@ def dispute(
             f"treasury_keystore: expected the key of {to_checksum(treasury)}, the treasury of {config.city}, came that "
             f"of {to_checksum(address_of(key))}; name its keystore, or use --calldata"
         )
-    disputes = Disputes(config.city, chain)
-    batch = disputes.batch(batch_id)
+    disputes = Disputes(config.city, chain, _kept_batches(config) | given)
+    batches = disputes.batches(batch_id, house)
     now = chain.head().time
     documents, calls = [], []
     for index in dict.fromkeys(indices):
         try:
-            intent = disputes.intend(batch, index, now)
+            intent = disputes.intend(disputes.choose(batches, index), index, now)
         except (DisputeRefusedError, ChainRefusalError) as error:
             documents.append(refused_document(index, str(error)))
             continue
@@ -138,7 +152,7 @@ def list_disputes(ctx: click.Context, rpc: str | None, as_json: bool) -> None:
     Exit status: 0 done; 2 cannot work.
     """
     config = configuration(ctx)
-    disputes = Disputes(config.city, open_chain(config, rpc))
+    disputes = Disputes(config.city, open_chain(config, rpc), _kept_batches(config))
     head, cases = disputes.cases()
     documents = [case_document(known, disputes.ride(known), head.time) for known in cases]
     if as_json:
@@ -159,6 +173,7 @@ def list_disputes(ctx: click.Context, rpc: str | None, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what could be claimed; send nothing.")
 @calldata_option
 @click.option("--watch", "every", type=click.FloatRange(min=0.05), metavar="SECONDS", help="Stay, and look so often.")
+@batch_option
 @keystore_option
 @rpc_option
 @json_option
@@ -168,6 +183,7 @@ def claim(
     dry_run: bool,
     calldata: bool,
     every: float | None,
+    batch_files: tuple[Path, ...],
     keystore: Path | None,
     rpc: str | None,
     as_json: bool,
@@ -183,13 +199,18 @@ def claim(
     config = configuration(ctx)
     if every is not None and (dry_run or calldata):
         raise click.UsageError("--dry-run and --calldata look once: leave out --watch")
+    given = read_batch_files(batch_files)
     key = None if dry_run or calldata else _treasury_key(config, keystore)
     if every is not None:
         assert key is not None
         last: list[dict[str, Any]] = []
+        looked = -LOOK_AGAIN
 
         def step() -> None:
-            found = list(_claim_all(config, rpc, key))
+            nonlocal looked
+            again = time.monotonic() >= looked + LOOK_AGAIN
+            looked = time.monotonic() if again else looked
+            found = list(_claim_all(config, rpc, key, given, again=again))
             if found and found != last:
                 _show_claims(config, found, as_json)
             last[:] = found
@@ -198,10 +219,14 @@ def claim(
         return
     if calldata:
         print_json(
-            {"transactions": [call_document(one.call, sender) for one, sender in _claims_by_treasury(config, rpc)]}
+            {
+                "transactions": [
+                    call_document(one.call, sender) for one, sender in _claims_by_treasury(config, rpc, given)
+                ]
+            }
         )
         return
-    documents = list(_claim_all(config, rpc, key))
+    documents = list(_claim_all(config, rpc, key, given))
     _show_claims(config, documents, as_json)
     if _say_problems(documents):
         ctx.exit(EXIT_REFUSED)
@@ -225,10 +250,20 @@ def _opened(chain: "Chain", disputes: Disputes, intent: Intent, key: bytes) -> d
     return intent_document(opened, state="disputed", tx=tx, problem=None)
 
 
-def _claim_all(config: IssuerConfig, rpc: str | None, key: bytes | None) -> Iterator[dict[str, Any]]:
+def _kept_batches(config: IssuerConfig) -> dict[bytes, bytes]:
+    """Bytes of batches that were given by hand before; none where the register isn't on this machine."""
+    if not config.database.exists():
+        return {}
+    with Feed(config) as feed:
+        return feed.given()
+
+
+def _claim_all(
+    config: IssuerConfig, rpc: str | None, key: bytes | None, given: Mapping[bytes, bytes], *, again: bool = True
+) -> Iterator[dict[str, Any]]:
     """Make every claim that can be made, or without a key only say which; what came of each."""
     chain = open_chain(config, rpc)
-    disputes, claims = _claims(config, chain)
+    disputes, claims = _claims(config, chain, given, again=again)
     sender = chain.treasury(config.city) if key is None else address_of(key)
     for one in claims:
         gas = tx = None
@@ -247,22 +282,25 @@ def _claim_all(config: IssuerConfig, rpc: str | None, key: bytes | None) -> Iter
         yield claim_document(one, state=state, gas=gas, tx=tx, problem=problem)
 
 
-def _claims_by_treasury(config: IssuerConfig, rpc: str | None) -> Iterator[tuple[Claim, bytes]]:
+def _claims_by_treasury(
+    config: IssuerConfig, rpc: str | None, given: Mapping[bytes, bytes]
+) -> Iterator[tuple[Claim, bytes]]:
     chain = open_chain(config, rpc)
     treasury = chain.treasury(config.city)
-    for one in _claims(config, chain)[1]:
+    for one in _claims(config, chain, given, again=True)[1]:
         yield one, treasury
 
 
-def _claims(config: IssuerConfig, chain: "Chain") -> tuple[Disputes, list[Claim]]:
+def _claims(
+    config: IssuerConfig, chain: "Chain", given: Mapping[bytes, bytes], *, again: bool
+) -> tuple[Disputes, list[Claim]]:
     with Feed(config) as feed:
         with TicketRegister(config) as register:
-            reader = FeedReader(
-                config.city, chain, feed, register, city_files(config), confirmations=config.confirmations
-            )
-            reader.read()
-        revoked = feed.rides_on_revoked_tickets()
-    disputes = Disputes(config.city, chain)
+            depth, files = config.confirmations, city_files(config)
+            FeedReader(config.city, chain, feed, register, files, confirmations=depth, given=given, again=again).read()
+        keep_given(feed, given)
+        revoked, kept = feed.rides_on_revoked_tickets(), feed.given()
+    disputes = Disputes(config.city, chain, kept)
     _, cases = disputes.cases()
     return disputes, list(disputes.claims(cases, revoked))
 

@@ -7,13 +7,13 @@ or claimed meanwhile is found there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from interline.disputes import Case, RideDispute, Stage
-from interline.errors import SettlementError
+from interline.errors import BatchNotFoundError, SettlementError
 from interline.reasons import RideReason
 from interline.settlements import RideRefund, SettledRide, Settlement, refused_list, settled_rides
 from interline.signatures import to_checksum
@@ -43,8 +43,8 @@ class DisputeChain(Protocol):
         """The settlement of one batch."""
         ...
 
-    def batch(self, settlement: Settlement) -> bytes:
-        """The bytes of a settled batch; SettlementError if they aren't in its transaction."""
+    def batch(self, settlement: Settlement, given: Mapping[bytes, bytes]) -> bytes:
+        """The bytes of a settled batch; BatchNotFoundError if they are nowhere."""
         ...
 
     def outcome(self, house: bytes, batch_id: bytes) -> bytes:
@@ -159,30 +159,50 @@ class Claim:
 
 
 class Disputes:
-    """One city's disputes at all Clearinghouses of the line.
+    """One city's disputes at all Clearinghouses of the line; `given` are bytes of batches, by their ids, given by hand.
 
     Raises, from every method:
         ChainError: the chain can't be asked.
     """
 
-    def __init__(self, issuer: int, chain: DisputeChain) -> None:
+    def __init__(self, issuer: int, chain: DisputeChain, given: Mapping[bytes, bytes] | None = None) -> None:
         self._issuer = issuer
         self._chain = chain
         self._line = chain.line()
-        self._batches: dict[bytes, SettledBatch] = {}
+        self._given = given or {}
+        self._batches: dict[tuple[bytes, bytes], SettledBatch] = {}
+        """By Clearinghouse and id: with tickets of two domains, a batch settles in two."""
 
     # ------------------------------------------------------------ opening
 
-    def batch(self, batch_id: bytes) -> SettledBatch:
-        """A settled batch, from its transaction, each part of it checked against the others.
+    def batches(self, batch_id: bytes, clearinghouse: bytes | None = None) -> list[SettledBatch]:
+        """A batch as it settled at each Clearinghouse of the line, or at that one; each part checked against the others.
 
         Raises:
-            DisputeRefusedError: none of its rides settled at any Clearinghouse of the line.
-            SettlementError: its bytes aren't in its transaction, or the node's answers don't fit together.
+            DisputeRefusedError: none of its rides settled there.
+            SettlementError: its bytes weren't found, or the node's answers don't fit together.
         """
-        if batch_id not in self._batches:
-            self._batches[batch_id] = self._read_batch(batch_id)
-        return self._batches[batch_id]
+        line = [house for house in self._line if clearinghouse in (None, house.address)]
+        found = [batch for house in line if (batch := self._batch(house, batch_id)) is not None]
+        if not found:
+            houses = ", ".join(to_checksum(house.address) for house in line or self._line)
+            given = "" if line else f", and {to_checksum(clearinghouse or b'')} is none of them"
+            raise DisputeRefusedError(
+                f"batch 0x{batch_id.hex()}: expected one that settled at {houses}; none did{given}"
+            )
+        return found
+
+    def choose(self, batches: Sequence[SettledBatch], index: int) -> SettledBatch:
+        """Of a batch as it settled at several Clearinghouses, the one where a ride settled; any where it didn't.
+
+        Raises:
+            DisputeRefusedError: it settled at more than one.
+        """
+        there = [batch for batch in batches if index in batch.rides]
+        if len(there) > 1:
+            houses = " and ".join(to_checksum(batch.house.address) for batch in there)
+            raise DisputeRefusedError(f"ride {index}: settled at {houses}; say at which, with --clearinghouse ADDRESS")
+        return (there or batches)[0]
 
     def intend(self, batch: SettledBatch, index: int, now: int) -> Intent:
         """What disputing a ride would ask and cost.
@@ -222,7 +242,8 @@ class Disputes:
     def ride(self, known: KnownCase) -> SettledRide | None:
         """The ride of a case; None where its batch's bytes can't be read from the chain."""
         try:
-            return self.batch(known.batch_id).rides.get(known.index)
+            batch = self._batch(known.house, known.batch_id)
+            return None if batch is None else batch.rides.get(known.index)
         except (SettlementError, ChainError) as error:
             log.warning("batch 0x%s: %s", known.batch_id.hex(), error)
             return None
@@ -258,7 +279,13 @@ class Disputes:
         left = item.ride.fare - case.refunded
         if left == 0:
             return
-        batch = self.batch(item.batch_id)
+        try:
+            batch = self._batch(house, item.batch_id)
+        except BatchNotFoundError as error:  # the other claims go on
+            log.warning("ride %d can't be claimed: %s", item.place, error)
+            return
+        if batch is None:
+            return  # its block was replaced meanwhile
         call = self._chain.refunds_call(_refunds(house), "refundRevoked", batch.data, batch.refused, item.place)
         yield Claim(ClaimKind.REVOKED, house, item.batch_id, item.place, item.operator, left, call)
 
@@ -277,21 +304,22 @@ class Disputes:
 
     # ------------------------------------------------------------ internals
 
-    def _read_batch(self, batch_id: bytes) -> SettledBatch:
-        for house in self._line:
-            settled_at = self._chain.settled_at(house.address, batch_id)
+    def _batch(self, house: House, batch_id: bytes) -> SettledBatch | None:
+        """The batch as it settled at one Clearinghouse; None if none of its rides did."""
+        at = house.address, batch_id
+        if at not in self._batches:
+            settled_at = self._chain.settled_at(*at)
             if settled_at is None:
-                continue
-            settlement = self._chain.settlement(house.address, batch_id, house.deployed_at)
+                return None
+            settlement = self._chain.settlement(*at, house.deployed_at)
             if settlement is None:
                 raise ChainError(
                     f"batch 0x{batch_id.hex()}: expected its events, came none; use a node that keeps all events"
                 )
-            data = self._chain.batch(settlement)
-            rides = settled_rides(settlement, data, self._chain.outcome(house.address, batch_id))
-            return SettledBatch(house, settlement, data, {one.index: one for one in rides}, settled_at)
-        houses = ", ".join(to_checksum(house.address) for house in self._line)
-        raise DisputeRefusedError(f"batch 0x{batch_id.hex()}: expected one that settled at {houses}; none did")
+            data = self._chain.batch(settlement, self._given)
+            rides = settled_rides(settlement, data, self._chain.outcome(*at))
+            self._batches[at] = SettledBatch(house, settlement, data, {one.index: one for one in rides}, settled_at)
+        return self._batches[at]
 
     def _own_ride(self, batch: SettledBatch, index: int) -> SettledRide:
         ride = batch.rides.get(index)

@@ -1,15 +1,16 @@
 """The feed: every ride that settled on an office's tickets, and what became of it, in the order in which it was read.
 
 It is kept in the register's file as a list of numbered entries that only grows: a ride (its fare), a refund (less
-that), a batch that couldn't be read (its fares), and, where blocks were replaced by others that lack it, the
-withdrawal of an earlier entry. The amounts of all entries add up to what the city owes by the chain. What one block
-range brought is written down in one transaction together with how far the chain was read.
+that), a batch that couldn't be read (its fares), and the withdrawal of an earlier entry: where blocks were replaced by
+others that lack it, and where the bytes of an unread batch turned up, right before its rides. The amounts of all
+entries add up to what the city owes by the chain. What one block range brought is written down in one transaction
+together with how far the chain was read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum, StrEnum
 from sqlite3 import Connection
@@ -45,6 +46,8 @@ _TABLES: Final = (
         amount INTEGER NOT NULL
     ) STRICT""",
     "CREATE INDEX IF NOT EXISTS feed_entries_by_item ON feed_entries (item)",
+    # bytes of batches that were given by hand, by their hash
+    "CREATE TABLE IF NOT EXISTS feed_batches (batch_id BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID, STRICT",
 )
 
 
@@ -54,7 +57,7 @@ class Kind(StrEnum):
     RIDE = "ride"
     REFUND = "refund"
     UNREAD = "unread"
-    """A settled batch whose bytes aren't in the transaction that settled it."""
+    """A settled batch whose bytes weren't found; withdrawn when its rides are entered in its place."""
 
 
 WITHDRAWN: Final = "withdrawn"
@@ -123,6 +126,11 @@ class Statement:
         if self.item.kind is Kind.UNREAD:
             return (Kind.UNREAD.value,)
         return self.item.notes if self.item.kind is Kind.RIDE else ()
+
+    @property
+    def was_read_later(self) -> bool:
+        """Whether it is an unread batch that isn't there any more: its rides are entered, or it isn't on the chain."""
+        return self.item.kind is Kind.UNREAD and not self.there
 
     @property
     def fare(self) -> int:
@@ -196,6 +204,8 @@ class Feed:
             sql.executemany("INSERT OR IGNORE INTO feed_revocations VALUES (?, ?, ?, ?)", reading.revocations)
             for item in _numbered(sql, reading.items):
                 _write(sql, item, check)
+            for batch in {(item.house, item.batch_id) for item in reading.items if item.kind is Kind.RIDE}:
+                _withdraw_unread(sql, *batch)  # it may have been unread when it was read before
             sql.execute("INSERT OR REPLACE INTO feed_blocks VALUES (?, ?)", (reading.block, reading.block_hash))
             sql.execute(
                 """DELETE FROM feed_blocks
@@ -203,6 +213,43 @@ class Feed:
                 (CHECKPOINTS,),
             )
             return _last_number(sql) - before
+
+    # ------------------------------------------------------------ batches that weren't read
+
+    def unread(self) -> list[Item]:
+        """The batches on the chain whose bytes weren't found, as they were entered."""
+        query = f"SELECT {', '.join(_ITEM_FIELDS)} FROM feed_items WHERE kind = ? AND state = ? ORDER BY id"
+        return [_item(row) for row in self._database.read(query, (Kind.UNREAD, State.THERE))]
+
+    def rides_of(self, house: bytes, batch_id: bytes) -> list[Item]:
+        """The rides of a batch that are entered and weren't withdrawn, by their places."""
+        query = f"""SELECT {", ".join(_ITEM_FIELDS)} FROM feed_items
+            WHERE house = ? AND batch_id = ? AND kind = ? AND state <> ? ORDER BY place"""
+        return [_item(row) for row in self._database.read(query, (house, batch_id, Kind.RIDE, State.GONE))]
+
+    def enter_late(self, unread: Item, rides: Sequence[Item], check: Callable[[Item], tuple[RideFlag, ...]]) -> bool:
+        """Enter the rides of an unread batch in its place, in one transaction; False where it isn't unread any more."""
+        with self._database.transaction() as sql:
+            if not _withdraw_unread(sql, unread.house, unread.batch_id):
+                return False
+            for item in rides:
+                _write(sql, item, check)
+            return True
+
+    def has_batch(self, batch_id: bytes) -> bool:
+        """Is anything of a batch of that id entered?"""
+        return bool(self._database.read("SELECT 1 FROM feed_items WHERE batch_id = ? LIMIT 1", (batch_id,)))
+
+    def given(self) -> dict[bytes, bytes]:
+        """The bytes of batches that were given by hand, by their ids."""
+        return {bytes(one): bytes(data) for one, data in self._database.read("SELECT batch_id, data FROM feed_batches")}
+
+    def keep_given(self, given: Mapping[bytes, bytes]) -> None:
+        """Keep bytes that were given by hand: they may be asked for again when blocks are replaced."""
+        with self._database.transaction() as sql:
+            sql.executemany("INSERT OR IGNORE INTO feed_batches VALUES (?, ?)", given.items())
+
+    # ------------------------------------------------------------ blocks that were replaced
 
     def withdraw_unsure(self) -> int:
         """Take back what stood in replaced blocks and isn't in those that took their place; how many items."""
@@ -401,6 +448,15 @@ def _insert(sql: Connection, item: Item, notes: Sequence[str]) -> int:
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
+
+
+def _withdraw_unread(sql: Connection, house: bytes, batch_id: bytes) -> bool:
+    """Take back the entry of an unread batch; False if there is none."""
+    query = "SELECT id, amount FROM feed_items WHERE house = ? AND batch_id = ? AND kind = ? AND state <> ?"
+    rows = sql.execute(query, (house, batch_id, Kind.UNREAD, State.GONE)).fetchall()
+    for id_, amount in rows:
+        _withdraw(sql, id_, amount)
+    return bool(rows)
 
 
 def _withdraw(sql: Connection, id_: int, amount: int) -> None:

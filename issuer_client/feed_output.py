@@ -110,7 +110,7 @@ def totals(statements: Iterable[Statement], after: int) -> dict[int, Total]:
         for entry in statement.entries:
             if entry.number > after:
                 total.add(entry)
-        total.flagged += bool(statement.flags)
+        total.flagged += bool(statement.flags) and not statement.was_read_later
     return dict(sorted(found.items()))
 
 

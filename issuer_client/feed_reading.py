@@ -6,13 +6,13 @@ in the blocks between must be found again, or is withdrawn.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
 from interline.cities import CityFile
-from interline.errors import SettlementError
-from interline.settlements import RideRefund, Settlement, settled_rides
+from interline.errors import BatchNotFoundError, SettlementError
+from interline.settlements import Pair, RideRefund, Settlement, settled_rides
 from interline.signatures import to_checksum
 from interline.tariff import Tariff, load_tariff
 from issuer_client.chain_types import Block, House, Revocation, Terms
@@ -58,8 +58,8 @@ class FeedChain(Protocol):
         """The settlements of batches with rides on an issuer's tickets, in these blocks, both included."""
         ...
 
-    def batch(self, settlement: Settlement) -> bytes:
-        """The bytes of a settled batch; SettlementError if they aren't in its transaction."""
+    def batch(self, settlement: Settlement, given: Mapping[bytes, bytes]) -> bytes:
+        """The bytes of a settled batch; BatchNotFoundError if they are nowhere."""
         ...
 
     def outcome(self, house: bytes, batch_id: bytes) -> bytes:
@@ -86,6 +86,8 @@ class FeedReader:
         feed: where it is kept; `register`: what the office issued.
         cities: the city files by code, whose tariffs the fares are held against; None leaves that out.
         confirmations: how many blocks must stand on one before it is read.
+        given: bytes of batches that were given by hand, by their ids.
+        again: look again for the bytes of batches that were unread before.
     """
 
     def __init__(
@@ -97,6 +99,8 @@ class FeedReader:
         cities: dict[int, CityFile] | None = None,
         *,
         confirmations: int = 0,
+        given: Mapping[bytes, bytes] | None = None,
+        again: bool = True,
     ) -> None:
         self._issuer = issuer
         self._chain = chain
@@ -104,6 +108,8 @@ class FeedReader:
         self._register = register
         self._cities = cities or {}
         self._confirmations = confirmations
+        self._given = feed.given() | dict(given or {})
+        self._again = again
         self._tariffs: dict[int, Tariff] = {}
         self._key_ids: frozenset[int] = frozenset()
 
@@ -121,6 +127,7 @@ class FeedReader:
         """
         head = self._chain.head()
         line = self._line()
+        unread = {(one.house, one.batch_id) for one in self._feed.unread()} if self._again else set()
         self._key_ids = self._register.key_ids()
         if new := {house.address for house in line} - self._feed.houses():
             self._feed.start_over(new)
@@ -138,6 +145,8 @@ class FeedReader:
             if withdrawn:
                 log.warning("%d entries were withdrawn: blocks were replaced by others that lack them", withdrawn)
         read = self._feed.checkpoints()
+        if unread and read:
+            self._read_late(unread, read[0])
         return self._chain.block(read[0][0]) if read else None
 
     def _line(self) -> tuple[House, ...]:
@@ -170,6 +179,29 @@ class FeedReader:
                 return number
         self._feed.doubt(-1)
         return None
+
+    def _read_late(self, wanted: Collection[tuple[bytes, bytes]], last: tuple[int, bytes]) -> None:
+        """Look again for the bytes of batches, (Clearinghouse, id) each, and enter the rides of those that turned up.
+
+        `last` are number and hash of the block that was read last: nothing is entered if that was replaced meanwhile.
+        """
+        for item in self._feed.unread():
+            if (item.house, item.batch_id) not in wanted:
+                continue
+            there = self._chain.settlements(item.house, self._issuer, item.block, item.block)
+            settlement = next((one for one in there if (one.batch_id, one.tx) == (item.batch_id, item.tx)), None)
+            if settlement is None:
+                continue
+            try:
+                rides = [*self._rides(settlement, item.time)]
+            except BatchNotFoundError as error:
+                log.info("transaction 0x%s: %s", item.tx.hex(), error)
+                continue
+            block = self._chain.block(last[0])
+            if block is None or block.hash != last[1]:
+                return  # the next reading finds out what became of it
+            if self._feed.enter_late(item, rides, self._check):
+                log.info("batch 0x%s: its bytes turned up, %d rides are entered", item.batch_id.hex(), len(rides))
 
     def _read_range(self, line: tuple[House, ...], start: int, end: int) -> None:
         for _ in range(TRIES):
@@ -218,32 +250,33 @@ class FeedReader:
         return Reading(last.number, last.hash, tuple(items), tuple(revocations))
 
     def _settled(self, settlement: Settlement, time: int) -> Iterator[Item]:
-        def item(kind: Kind, place: int, amount: int, rides: int = 1) -> Item:
-            return Item(
-                kind=kind,
-                house=settlement.clearinghouse,
-                batch_id=settlement.batch_id,
-                place=place,
-                operator=settlement.operator,
-                amount=amount,
-                block=settlement.block,
-                time=time,
-                tx=settlement.tx,
-                rides=rides,
-            )
-
         try:
-            data = self._chain.batch(settlement)
-        except SettlementError as error:
+            yield from [*self._rides(settlement, time)]
+        except BatchNotFoundError as error:
             [pair] = [pair for pair in settlement.pairs if pair.issuer == self._issuer]
+            known = self._known(settlement, pair)
+            if known:  # entered before, from a block that was replaced, or from another node
+                yield from (replace(one, block=settlement.block, time=time, tx=settlement.tx) for one in known)
+                return
             log.warning("transaction 0x%s: %s", settlement.tx.hex(), error)
-            unread = item(Kind.UNREAD, -1, pair.fares, pair.rides)
-            yield replace(unread, notes=(str(error),))
-            return
+            unread = _item(settlement, time, Kind.UNREAD, -1, pair.fares)
+            yield replace(unread, rides=pair.rides, notes=(str(error),))
+
+    def _rides(self, settlement: Settlement, time: int) -> Iterator[Item]:
+        """The rides on this issuer's tickets; BatchNotFoundError if the batch's bytes are nowhere."""
+        data = self._chain.batch(settlement, self._given)
         outcome = self._chain.outcome(settlement.clearinghouse, settlement.batch_id)
         for one in settled_rides(settlement, data, outcome):
             if one.issuer == self._issuer:
-                yield replace(item(Kind.RIDE, one.index, one.ride.fare), key_id=one.key_id, ride=one.ride)
+                item = _item(settlement, time, Kind.RIDE, one.index, one.ride.fare)
+                yield replace(item, key_id=one.key_id, ride=one.ride)
+
+    def _known(self, settlement: Settlement, pair: Pair) -> list[Item]:
+        """The batch's rides as the feed has them, if they are those that settled: count, sum, none refused."""
+        known = self._feed.rides_of(settlement.clearinghouse, settlement.batch_id)
+        refused = {index for index, _ in settlement.refused}
+        same = (len(known), sum(one.amount for one in known)) == (pair.rides, pair.fares)
+        return known if same and not any(one.place in refused for one in known) else []
 
     def _check(self, item: Item) -> tuple[RideFlag, ...]:
         assert item.ride is not None
@@ -272,6 +305,21 @@ class FeedReader:
         if operator not in self._tariffs:
             self._tariffs[operator] = load_tariff(self._cities[operator].tariff)
         return self._tariffs[operator]
+
+
+def _item(settlement: Settlement, time: int, kind: Kind, place: int, amount: int) -> Item:
+    return Item(
+        kind=kind,
+        house=settlement.clearinghouse,
+        batch_id=settlement.batch_id,
+        place=place,
+        operator=settlement.operator,
+        amount=amount,
+        block=settlement.block,
+        time=time,
+        tx=settlement.tx,
+        rides=1,
+    )
 
 
 def _refund(house: bytes, refund: RideRefund, time: int) -> Item:

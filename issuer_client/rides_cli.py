@@ -1,5 +1,6 @@
 """`issuer-client rides` and `move-domain`: what the office has to do with the chain."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from interline.batch_source import read_batch_files
+from interline.errors import BatchFileError
 from interline.fields import UINT16_MAX
 from interline.money import format_yuan
 from interline.settings import contract_address
@@ -25,6 +28,13 @@ if TYPE_CHECKING:
 
 TIMES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 
+batch_option = click.option(
+    "--batch",
+    "batch_files",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    help="A settled batch's bytes, raw or as 0x and digits, where the node doesn't show them; may be repeated.",
+)
 rpc_option = click.option("--rpc", metavar="URL", help="The node's JSON-RPC, in place of the settings' `rpc`.")
 
 
@@ -54,6 +64,7 @@ def open_chain(config: IssuerConfig, rpc: str | None) -> "Chain":
 @click.option(
     "--csv", "csv_file", type=click.Path(path_type=Path), help="Bring FILE up to the feed's end, an entry a line."
 )
+@batch_option
 @click.option("--offline", is_flag=True, help="List what was read before, without asking the chain.")
 @click.option("--confirmations", type=click.IntRange(0), help="Leave the newest blocks for later: how many.")
 @rpc_option
@@ -67,6 +78,7 @@ def list_rides(
     operator: int | None,
     flagged: bool,
     csv_file: Path | None,
+    batch_files: tuple[Path, ...],
     offline: bool,
     confirmations: int | None,
     rpc: str | None,
@@ -76,11 +88,15 @@ def list_rides(
 
     Without --all, --since, --until, --operator and --flagged, those that are new since the last time this was asked:
     new rides, and earlier ones of which something was refunded. Run again after it was stopped, it goes on where it
-    was; nothing is lost or there twice.
+    was; nothing is lost or there twice. A batch whose bytes weren't found is listed as unread, with its fares; they are
+    looked for each time, and its rides take its place when they turn up, or are given with --batch.
 
     Exit status: 0 all match what was issued; 1 some of those listed are flagged; 2 cannot work.
     """
     config = configuration(ctx)
+    if offline and batch_files:
+        raise click.UsageError("--batch is read with the chain: leave out --offline")
+    given = read_batch_files(batch_files)
     cities = city_files(config)
     names = Names(cities)
     with Feed(config) as feed:
@@ -88,7 +104,8 @@ def list_rides(
             with TicketRegister(config) as register:
                 depth = config.confirmations if confirmations is None else confirmations
                 chain = open_chain(config, rpc)
-                FeedReader(config.city, chain, feed, register, cities, confirmations=depth).read()
+                FeedReader(config.city, chain, feed, register, cities, confirmations=depth, given=given).read()
+            keep_given(feed, given)
         if csv_file is not None:
             update_csv(csv_file, feed, names)
         chosen = every or flagged or any(value is not None for value in (since, until, operator))
@@ -103,6 +120,23 @@ def list_rides(
             feed.deliver(last)
     if any(one.flags and one.there for one in statements):
         ctx.exit(EXIT_REFUSED)
+
+
+def keep_given(feed: Feed, given: Mapping[bytes, bytes]) -> None:
+    """Keep the bytes that were given by hand, each of a batch that the feed has.
+
+    Raises:
+        BatchFileError: the feed has no such batch.
+    """
+    for batch_id in given:
+        if not feed.has_batch(batch_id):
+            unread = ", ".join(f"0x{one.batch_id.hex()}" for one in feed.unread()) or "none"
+            raise BatchFileError(
+                f"--batch: expected bytes whose hash is the id of a batch with rides on this city's tickets (unread: "
+                f"{unread}), got 0x{batch_id.hex()}: they are of another batch, or were changed; ask its operator again"
+            )
+    if given:
+        feed.keep_given(given)
 
 
 @click.command("move-domain")

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 INTERVAL: Final = 0.25
 """Seconds between two questions to the node."""
+AGAIN: Final = 300.0
+"""Seconds between two looks for the bytes of batches that weren't found."""
 
 
 class State(StrEnum):
@@ -91,10 +93,13 @@ class Follower:
     def _run(self) -> None:
         assert self._connect is not None
         chain: Chain | None = None
+        looked = -AGAIN
         while not self._stopped.wait(INTERVAL):
             try:
                 chain = chain or self._connect()
-                sync(self._index, chain, self._cities, tell=self._tell)
+                again = time.monotonic() >= looked + AGAIN
+                sync(self._index, chain, self._cities, tell=self._tell, again=again)
+                looked = time.monotonic() if again else looked
                 self._stand(State.LIVE)
             except (BooksError, InterlineError) as error:
                 self._stand(State.WRONG, str(error))

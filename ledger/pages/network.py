@@ -67,6 +67,9 @@ class Network:
     proposals: list[Proposal]
     disputes: list[query.OpenDispute]
     batches: list[query.BatchRow]
+    unread: list[query.BatchRow]
+    late_reads: int = 0
+    """Of the index, when this was asked."""
     by_city: dict[int, CityFigures] = field(default_factory=dict)
     """Those that were asked for."""
 
@@ -159,7 +162,8 @@ class Pages:
         """As of the newest block. Raises IndexFileError where nothing is indexed yet."""
         with self._lock:
             head = self.index.head()
-            if self._network is None or self._network.head != head:
+            late = self.index.late_reads
+            if self._network is None or (self._network.head, self._network.late_reads) != (head, late):
                 cursor = self.index.cursor()
                 cursor.begin()  # all of it as of one block, whatever is indexed meanwhile
                 try:
@@ -171,6 +175,8 @@ class Pages:
                         query.proposals(cursor, head.time),
                         query.open_disputes(cursor),
                         query.latest_batches(cursor),
+                        query.unread_batches(cursor),
+                        late,
                     )
                 finally:
                     cursor.rollback()

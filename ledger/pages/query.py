@@ -43,6 +43,8 @@ class BatchRow:
     fares: int
     number: int
     """In the index."""
+    unread: bool
+    """Whether its bytes weren't found: its money counts, and its rides aren't known one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ def days(cursor: DuckDBPyConnection, city: int | None = None) -> list[Day]:
 
 _BATCH: Final = """
     SELECT '0x' || lower(hex(batch_id)), operator, block, '0x' || lower(hex(tx)), settled_at, settled, refused, fares,
-        id
+        id, data IS NULL
     FROM batches
 """
 
@@ -201,6 +203,11 @@ def batches(
         {"below": below, "operator": operator, "issuer": issuer, "most": most},
     ).fetchall()
     return [BatchRow(*row) for row in rows]
+
+
+def unread_batches(cursor: DuckDBPyConnection) -> list[BatchRow]:
+    """Those whose bytes weren't found; the newest first."""
+    return [BatchRow(*row) for row in cursor.execute(f"{_BATCH} WHERE data IS NULL ORDER BY id DESC").fetchall()]
 
 
 def latest_batches(cursor: DuckDBPyConnection, city: int | None = None) -> list[BatchRow]:
@@ -242,6 +249,10 @@ def ride(cursor: DuckDBPyConnection, of: BatchRow, index: int) -> RideRow:
     query = f"{_RIDE} AND r.index = $index"
     row = cursor.execute(query, {"batch": of.number, "index": index}).fetchone() if index < _ONE_PAGE else None
     if row is None:
+        if of.unread:
+            raise NoSuchPageError(
+                f"the rides of this batch weren't read, since its bytes weren't found: ride {index} neither"
+            )
         raise NoSuchPageError(f"expected a ride of the batch that settled, number {index} is none")
     return RideRow(*row)
 
@@ -287,15 +298,18 @@ def open_disputes(cursor: DuckDBPyConnection) -> list[OpenDispute]:
     """All of them, the one that ends first first."""
     rows = cursor.execute(
         """
-        WITH back AS (SELECT batch, index, sum(amount)::BIGINT AS amount FROM refunds GROUP BY batch, index)
-        SELECT '0x' || lower(hex(b.batch_id)), d.index, d.issuer, d.operator, r.fare - coalesce(back.amount, 0),
+        WITH back AS (  -- since the dispute, whose amount is what was left of the fare then
+            SELECT f.batch, f.index, sum(f.amount)::BIGINT AS amount FROM refunds f
+            JOIN disputes d ON d.batch = f.batch AND d.index = f.index AND (f.block, f.place) > (d.block, d.place)
+            GROUP BY f.batch, f.index
+        )
+        SELECT '0x' || lower(hex(b.batch_id)), d.index, d.issuer, d.operator, d.amount - coalesce(back.amount, 0),
             d.answer_until
         FROM disputes d
         JOIN batches b ON b.id = d.batch
-        JOIN rides r ON r.batch = d.batch AND r.index = d.index
         LEFT JOIN back ON back.batch = d.batch AND back.index = d.index
         WHERE NOT EXISTS (FROM answers a WHERE a.batch = d.batch AND a.index = d.index)
-            AND r.fare > coalesce(back.amount, 0)
+            AND d.amount > coalesce(back.amount, 0)
         ORDER BY d.answer_until, d.block, d.place
         """
     ).fetchall()

@@ -83,9 +83,19 @@ _WORDS: Final[dict[str, Words]] = {
     "earns": Words("Earns", "应得"),
     "adds_up": Words(
         "It adds up: balances {held} = deposits {deposits} − withdrawals {withdrawals} yuan, made again from every "
-        "ride since the first block, each with its signature checked.",
+        "ride since the first block, each that was read with its signature checked.",
         "账目相符：余额合计 {held} ＝ 存入 {deposits} − 提取 {withdrawals} 元，由首个区块以来的全部行程重算得出，"
-        "每个行程的签名均已校验。",
+        "已读取的每个行程的签名均已校验。",
+    ),
+    "unread": Words(
+        "Batches whose rides weren't read: {count}, {fares} yuan. Their money is in every account.",
+        "行程未读取的批次：{count} 个，{fares} 元。其金额已计入所有账户。",
+    ),
+    "unread_note": Words(
+        "The bytes are neither in the transaction nor in a trace of it, so that the rides aren't known one by one; the "
+        "money follows from the events. Ask the operator for the bytes, and give them with ledger index --batch FILE.",
+        "交易及其调用记录中均未找到原始数据，因此无法逐一列出行程；金额以链上事件为准。"
+        "请向运营方索取原始数据，并以 ledger index --batch FILE 提供。",
     ),
     "adds_not_up": Words(
         "IT DOES NOT ADD UP: balances {held}, deposits {deposits}, withdrawals {withdrawals} yuan. Run reconcile.",

@@ -344,7 +344,7 @@ def _checks(statement: Statement) -> Iterator[tuple[str, int, int]]:
     yield (
         "fares of the rides",
         sum(abs(x.amount) for x in statement.lines if x.kind in RIDE_KINDS),
-        statement.rides.fares,
+        statement.rides.fares + statement.unread_fares(*RIDE_KINDS),
     )
     if not statement.is_over:
         yield "closing balance is that at the block", statement.at_block.balance, closing.balance

@@ -45,7 +45,12 @@ def gather(cursor: DuckDBPyConnection, scope: query.Scope) -> list[Dated]:
     Raises:
         BooksError: events and rides contradict each other.
     """
-    found = [*_rides(cursor, scope), *_corrections(cursor, scope), *_transfers(cursor, scope)]
+    found = [
+        *_rides(cursor, scope),
+        *_unread_rides(cursor, scope),
+        *_corrections(cursor, scope),
+        *_transfers(cursor, scope),
+    ]
     if scope.cash:
         found += _arrears_payments(cursor, scope)
     return sorted(found, key=lambda dated: dated.order)
@@ -80,6 +85,20 @@ def _rides(cursor: DuckDBPyConnection, scope: query.Scope) -> Iterator[Dated]:
         yield Dated(day, Kind.RIDES_TAKEN if taken else Kind.RIDES_CARRIED, other, batch, entry)
 
 
+def _unread_rides(cursor: DuckDBPyConnection, scope: query.Scope) -> Iterator[Dated]:
+    """Of batches whose bytes weren't found: what PairSettled tells, by the time of the settlement."""
+    for row in query.unread_pairs(cursor, scope):
+        day, issuer, operator, batch, rides, fares, funds, block, batch_place, pair_place, tx, time, late = row
+        taken = issuer == scope.city
+        sign = -1 if taken else 1
+        paid, place = (sign * int(funds), pair_place) if scope.cash else (None, batch_place)
+        counted = {"count": rides, "unread": rides, "late": rides if late else 0}
+        amount = sign * int(fares)
+        entry = _entry(block, place, tx, time, amount, paid, **counted, late_amount=amount if late else 0)
+        kind, other = (Kind.RIDES_TAKEN, operator) if taken else (Kind.RIDES_CARRIED, issuer)
+        yield Dated(day, kind, other, batch, entry)
+
+
 def _known_batches(cursor: DuckDBPyConnection, ids: Collection[int]) -> dict[int, query.Row]:
     """Batches by the index's number, in the chain's order."""
     known = {row[0]: row for row in query.batches(cursor, sorted(ids))}
@@ -111,17 +130,20 @@ def _paid(cursor: DuckDBPyConnection, scope: query.Scope) -> dict[tuple[int, int
 
 
 def _corrections(cursor: DuckDBPyConnection, scope: query.Scope) -> Iterator[Dated]:
+    unread = query.unread_numbers(cursor, scope)
     for row in query.refunds(cursor, scope):
-        yield _correction(scope, (Kind.REFUND_GIVEN, Kind.REFUND_RECEIVED), -1, row)
+        yield _correction(scope, (Kind.REFUND_GIVEN, Kind.REFUND_RECEIVED), -1, row, unread)
     for row in query.fees(cursor, scope):
-        yield _correction(scope, (Kind.FEE_EARNED, Kind.FEE_OWED), 1, row)
+        yield _correction(scope, (Kind.FEE_EARNED, Kind.FEE_OWED), 1, row, unread)
 
 
-def _correction(scope: query.Scope, kinds: tuple[Kind, Kind], sign: int, row: query.Row) -> Dated:
-    """`kinds` and `sign` are the operator's; the issuer's kind and sign are the others."""
+def _correction(
+    scope: query.Scope, kinds: tuple[Kind, Kind], sign: int, row: query.Row, unread: Collection[int]
+) -> Dated:
+    """`kinds` and `sign` are the operator's; the issuer's kind and sign are the others. `unread` are batches."""
     day, issuer, operator, block, place, tx, time, amount, paid, batch, index, cause, *facts = row
     exit_day, exited_at, entry_station, exit_station, fare, before = facts
-    if exit_day is None:
+    if exit_day is None and batch not in unread:
         raise BooksError(f"batch {batch} of the index, ride {index}: expected a settled ride, came none; make it anew")
     carried = operator == scope.city
     sign = sign if carried else -sign
@@ -134,7 +156,9 @@ def _correction(scope: query.Scope, kinds: tuple[Kind, Kind], sign: int, row: qu
         sign * paid if scope.cash else None,
         index=index,
         cause=None if cause is None else CAUSES[cause],
-        ride=CorrectedRide(exit_day, exited_at, entry_station, exit_station, fare, int(before)),
+        ride=None
+        if exit_day is None
+        else CorrectedRide(exit_day, exited_at, entry_station, exit_station, fare, int(before)),
     )
     return Dated(day, kinds[0] if carried else kinds[1], issuer if carried else operator, batch, entry)
 
@@ -200,10 +224,11 @@ def lines_of(dated: Sequence[Dated], position: Mapping[int, int]) -> tuple[tuple
             first_entry=len(entries),
             entries=len(own),
             first_ride=ride if kind in RIDE_KINDS else 0,
+            unread=sum(one.unread for one in own),
         )
         entries += own
         lines.append(line)
-        ride += line.count if kind in RIDE_KINDS else 0
+        ride += line.count - line.unread if kind in RIDE_KINDS else 0
     return tuple(lines), tuple(entries)
 
 
@@ -218,7 +243,7 @@ def rides_of(
     numbers = array("q")
     for line in lines:
         if line.kind in RIDE_KINDS:
-            numbers.extend([line.number] * line.count)
+            numbers.extend([line.number] * (line.count - line.unread))
     made = {name: array("q", column.tobytes()) for name, column in query.ride_columns(cursor, scope).items()}
     if len(numbers) != len(made["batch"]):
         raise BooksError(f"expected {len(numbers)} rides behind the lines, came {len(made['batch'])}; index anew")

@@ -72,7 +72,8 @@ def invoice_lines(statement: Statement) -> Iterator[InvoiceLine]:
             yield desk.ride(line, ride)
         if line.kind in _REFUNDS:
             for entry in statement.entries_of(line):
-                yield desk.refund(line, entry)
+                if entry.ride is not None:  # of a ride that wasn't read neither the fare nor its refund is invoiced yet
+                    yield desk.refund(line, entry)
 
 
 def net_of(gross: int, rate: Decimal) -> int:

@@ -114,7 +114,9 @@ class Line:
     """Its entries are `Statement.entries[first_entry : first_entry + entries]`."""
     entries: int = 0
     first_ride: int = 0
-    """Its rides are `Statement.rides[first_ride : first_ride + count]`; only lines of rides have any."""
+    """Its rides are `Statement.rides[first_ride : first_ride + count - unread]`; only lines of rides have any."""
+    unread: int = 0
+    """How many of its rides aren't among `Statement.rides`: their batches' bytes weren't found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,9 @@ class Entry:
     address: str | None = None
     """Of a transfer: who paid it in, or got it."""
     ride: CorrectedRide | None = None
+    """Of a refund or a fee: its ride; None where that wasn't read."""
+    unread: int = 0
+    """Of a batch whose bytes weren't found: its rides here, dated by their settlement, as PairSettled counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,7 +415,18 @@ class Statement:
 
     def rides_of(self, line: Line) -> Iterator[RideRow]:
         """The rides behind a line."""
-        return self.rides.rows(line.first_ride, line.count if line.kind in RIDE_KINDS else 0)
+        return self.rides.rows(line.first_ride, line.count - line.unread if line.kind in RIDE_KINDS else 0)
+
+    def unread_fares(self, *kinds: Kind) -> int:
+        """Fares of rides that weren't read, above 0 whoever earned them, on lines of these kinds."""
+        return sum(abs(one.amount) for one in self.entries if one.unread and self.lines[one.line - 1].kind in kinds)
+
+    @property
+    def unread_batches(self) -> int:
+        """How many batches there are on it whose rides weren't read."""
+        about = {one.batch for one in self.entries if one.unread}
+        corrected = {one.batch for one in self.entries if one.index is not None and one.ride is None}
+        return len(about | corrected)
 
     def totals(self) -> tuple[Total, ...]:
         """All lines together, one for each kind."""

@@ -268,7 +268,10 @@ def unequal_pair(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> Row | None:
             SELECT batch, issuer, count(*) AS rides, sum(fare) AS fares FROM rides
             WHERE block <= $block AND (issuer = $city OR operator = $city) GROUP BY batch, issuer
         ),
-        told AS (FROM pairs WHERE block <= $block AND (issuer = $city OR operator = $city)),
+        told AS (
+            FROM pairs WHERE block <= $block AND (issuer = $city OR operator = $city)
+                AND batch NOT IN (SELECT id FROM batches WHERE data IS NULL)
+        ),
         compared AS (
             SELECT batch, issuer, coalesce(told.rides, 0) AS rides, coalesce(told.fares, 0) AS fares,
                 coalesce(counted.rides, 0) AS counted_rides, coalesce(counted.fares, 0) AS counted_fares
@@ -281,6 +284,34 @@ def unequal_pair(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> Row | None:
         """,
         scope.common(),
     ).fetchone()
+
+
+def unread_numbers(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> set[int]:
+    """The numbers of the batches whose bytes weren't found."""
+    rows = cursor.execute("SELECT id FROM batches WHERE data IS NULL AND block <= ?", [scope.block]).fetchall()
+    return {row[0] for row in rows}
+
+
+def unread_pairs(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
+    """(day, issuer, operator, batch, rides, fares, paid, block, place of BatchSettled, of PairSettled, tx, time, late).
+
+    Of batches whose bytes weren't found: no exit is known, so that their day is that of the settlement. Late is what
+    was settled after the period by the city's own clock.
+    """
+    return cursor.execute(
+        f"""
+        WITH {_DAYS},
+        told AS (
+            SELECT p.*, b.place AS batch_place, b.tx FROM pairs p JOIN batches b ON b.id = p.batch
+            WHERE b.data IS NULL AND p.block <= $block AND (p.issuer = $city OR p.operator = $city)
+        )
+        SELECT days.day, issuer, operator, batch, rides, fares, paid, block, batch_place, place, tx, settled_at,
+            settled_at >= $ends
+        FROM told ASOF JOIN days ON days.city = told.operator AND told.settled_at >= days.start
+        WHERE days.day <= $last ORDER BY batch, issuer
+        """,
+        scope.common() | scope.days() | {"last": scope.period.last, "ends": scope.ends},
+    ).fetchall()
 
 
 def batches(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> list[Row]:
@@ -415,15 +446,21 @@ def bridge(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
         f"""
         WITH {_EDGES},
         dated AS (
-            SELECT 'fare' AS what, issuer, operator, fare AS amount, settled_at AS time,
+            SELECT 'fare' AS what, 1 AS counted, issuer, operator, fare AS amount, settled_at AS time,
                 exit_day < $first AS opening, exit_day < $after AS closing
             FROM rides WHERE block <= $block AND (issuer = $city OR operator = $city)
             UNION ALL
-            SELECT 'refund', issuer, operator, amount, time, time < edges.opening, time < edges.closing
+            SELECT 'fare', rides, issuer, operator, fares, settled_at, settled_at < edges.opening,
+                settled_at < edges.closing
+            FROM pairs JOIN edges ON edges.city = operator
+            WHERE block <= $block AND (issuer = $city OR operator = $city)
+                AND batch IN (SELECT id FROM batches WHERE data IS NULL)
+            UNION ALL
+            SELECT 'refund', 1, issuer, operator, amount, time, time < edges.opening, time < edges.closing
             FROM refunds JOIN edges ON edges.city = operator
             WHERE block <= $block AND (issuer = $city OR operator = $city)
             UNION ALL
-            SELECT 'fee', issuer, operator, fee, time, time < edges.opening, time < edges.closing
+            SELECT 'fee', 1, issuer, operator, fee, time, time < edges.opening, time < edges.closing
             FROM answers JOIN edges ON edges.city = operator
             WHERE block <= $block AND (issuer = $city OR operator = $city)
         ),
@@ -434,13 +471,13 @@ def bridge(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> list[Row]:
             FROM dated
         )
         SELECT what, taken, other, false AS early,
-            count(*) FILTER (late_opening), coalesce(sum(amount) FILTER (late_opening), 0),
-            count(*) FILTER (late_closing), coalesce(sum(amount) FILTER (late_closing), 0)
+            coalesce(sum(counted) FILTER (late_opening), 0), coalesce(sum(amount) FILTER (late_opening), 0),
+            coalesce(sum(counted) FILTER (late_closing), 0), coalesce(sum(amount) FILTER (late_closing), 0)
         FROM compared WHERE late_opening OR late_closing GROUP BY what, taken, other
         UNION ALL
         SELECT what, taken, other, true,
-            count(*) FILTER (early_opening), coalesce(sum(amount) FILTER (early_opening), 0),
-            count(*) FILTER (early_closing), coalesce(sum(amount) FILTER (early_closing), 0)
+            coalesce(sum(counted) FILTER (early_opening), 0), coalesce(sum(amount) FILTER (early_opening), 0),
+            coalesce(sum(counted) FILTER (early_closing), 0), coalesce(sum(amount) FILTER (early_closing), 0)
         FROM compared WHERE early_opening OR early_closing GROUP BY what, taken, other
         ORDER BY other, what, taken, early
         """,

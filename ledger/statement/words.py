@@ -85,6 +85,8 @@ def remarks(statement: Statement) -> list[Words]:
                     f"Rides of the period may still settle until {until}.", f"本期行程在 {until} 之前仍可能继续结算。"
                 )
             )
+    if batches := statement.unread_batches:
+        said.append(_unread(batches))
     return said
 
 
@@ -107,6 +109,15 @@ def _withheld(closing: Account) -> list[Words]:
             )
         )
     return said
+
+
+def _unread(batches: int) -> Words:
+    which = "1 batch" if batches == 1 else f"{batches} batches"
+    return Words(
+        f"{which} whose rides weren't read, since the bytes weren't found: the amounts are complete, the rides are "
+        "dated by their settlement and not listed one by one. `ledger index` says what to do.",
+        f"{batches} 个批次未找到原始数据，其行程未逐一列出，按结算时间入账，金额完整；处理办法见 ledger index。",
+    )
 
 
 def running_words(basis: Basis) -> Words:

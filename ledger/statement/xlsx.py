@@ -317,13 +317,13 @@ def _behind(tables: Tables, sheet: Sheet, position: int) -> list[tuple[str, str,
     return [
         (
             "Fares of rides listed, earned = lines 行程明细应收票款 = 明细",
-            f"{fares_listed(tables, Kind.RIDES_CARRIED)}-{carried}",
-            listed[Kind.RIDES_CARRIED] - lines[Kind.RIDES_CARRIED],
+            f"{fares_listed(tables, Kind.RIDES_CARRIED)}{_unread(statement, Kind.RIDES_CARRIED)}-{carried}",
+            listed[Kind.RIDES_CARRIED] + statement.unread_fares(Kind.RIDES_CARRIED) - lines[Kind.RIDES_CARRIED],
         ),
         (
             "Fares of rides listed, owed = lines 行程明细应付票款 = 明细",
-            f"{fares_listed(tables, Kind.RIDES_TAKEN)}+{taken}",
-            listed[Kind.RIDES_TAKEN] + lines[Kind.RIDES_TAKEN],
+            f"{fares_listed(tables, Kind.RIDES_TAKEN)}{_unread(statement, Kind.RIDES_TAKEN)}+{taken}",
+            listed[Kind.RIDES_TAKEN] + statement.unread_fares(Kind.RIDES_TAKEN) + lines[Kind.RIDES_TAKEN],
         ),
         (
             "Fares of batches = lines 批次票款 = 明细",
@@ -336,6 +336,12 @@ def _behind(tables: Tables, sheet: Sheet, position: int) -> list[tuple[str, str,
             arrears - statement.closing.due + statement.closing.owed,
         ),
     ]
+
+
+def _unread(statement: Statement, kind: Kind) -> str:
+    """A formula's part: fares of rides that weren't read, in yuan."""
+    fares = statement.unread_fares(kind)
+    return f"+{fares // 100}.{fares % 100:02}" if fares else ""
 
 
 def _amount_of(tables: Tables, kind: Kind) -> str:

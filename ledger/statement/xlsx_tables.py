@@ -175,10 +175,11 @@ def _line_cells(tables: Tables, line: Line, running: int) -> list[Cell]:
 
 
 def _ride_link(tables: Tables, line: Line) -> Cell:
-    if line.kind not in RIDE_KINDS or not line.count:
+    listed = line.count - line.unread
+    if line.kind not in RIDE_KINDS or not listed:
         return None
     sheet, first, _ = tables.ride_sheets[line.first_ride // RIDES_A_SHEET]
-    return Link(sheet.name, first + line.first_ride % RIDES_A_SHEET, f"{line.count:,} rides 行程")
+    return Link(sheet.name, first + line.first_ride % RIDES_A_SHEET, f"{listed:,} rides 行程")
 
 
 def _note(statement: Statement, line: Line) -> str:

@@ -180,7 +180,7 @@ class Story:
         place = next(self._place)
         total = sum(fares.values())
         self.tables["batches"].append(
-            (batch, name, operator, self.block, place, tx, self.time, len(trips), 0, total, b"")
+            (batch, name, operator, self.block, place, tx, self.time, len(trips), 0, total, b"", None)
         )
         return [cases[number] for number in range(len(trips))]
 

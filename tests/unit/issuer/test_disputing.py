@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -72,7 +73,7 @@ class FakeChain:
     def settlement(self, house: bytes, batch_id: bytes, from_block: int) -> Settlement | None:
         return SETTLEMENT
 
-    def batch(self, settlement: Settlement) -> bytes:
+    def batch(self, settlement: Settlement, given: Mapping[bytes, bytes]) -> bytes:
         self.batches_read += 1
         return BATCH.to_bytes()
 
@@ -121,14 +122,14 @@ def chain() -> FakeChain:
 class TestWhatCanBeDisputed:
     def test_a_settled_ride_of_this_city_with_what_is_at_stake(self, chain: FakeChain) -> None:
         disputes = Disputes(XUZHOU, chain)
-        intent = disputes.intend(disputes.batch(BATCH.id), 1, NOW)
+        intent = disputes.intend(disputes.batches(BATCH.id)[0], 1, NOW)
         assert (intent.amount, intent.fee, intent.answer_until) == (400, 500, NOW + 10 * DAY)
         assert (intent.ride.ride.serial, intent.call.data) == (1, b"dispute")
 
     def test_after_a_partial_refund_what_is_left(self, chain: FakeChain) -> None:
         chain.cases[1] = case(Stage.NONE, refunded=150, answer_until=0)
         disputes = Disputes(XUZHOU, chain)
-        assert disputes.intend(disputes.batch(BATCH.id), 1, NOW).amount == 250
+        assert disputes.intend(disputes.batches(BATCH.id)[0], 1, NOW).amount == 250
 
     @pytest.mark.parametrize(
         ("index", "known", "words"),
@@ -145,13 +146,13 @@ class TestWhatCanBeDisputed:
         chain.cases[index] = known
         disputes = Disputes(XUZHOU, chain)
         with pytest.raises(DisputeRefusedError, match=words):
-            disputes.intend(disputes.batch(BATCH.id), index, NOW)
+            disputes.intend(disputes.batches(BATCH.id)[0], index, NOW)
 
     def test_no_ride_that_settled_too_long_ago(self, chain: FakeChain) -> None:
         chain.after = replace(chain.after, dispute_time=DAY - 1)
         disputes = Disputes(XUZHOU, chain)
         with pytest.raises(DisputeRefusedError, match="too late to dispute"):
-            disputes.intend(disputes.batch(BATCH.id), 1, NOW)
+            disputes.intend(disputes.batches(BATCH.id)[0], 1, NOW)
 
     def test_by_the_terms_of_when_the_ride_ended(self, chain: FakeChain) -> None:
         """The change lies in the second after the ride's end; those after it are shorter, and dearer."""
@@ -167,13 +168,13 @@ class TestWhatCanBeDisputed:
 
     def test_no_batch_that_did_not_settle(self, chain: FakeChain) -> None:
         with pytest.raises(DisputeRefusedError, match="expected one that settled at 0x0101"):
-            Disputes(XUZHOU, chain).batch(bytes(32))
+            Disputes(XUZHOU, chain).batches(bytes(32))
 
     def test_nothing_where_no_contract_refunds(self, chain: FakeChain) -> None:
         chain.houses = (replace(HOUSE, refunds=None),)
         disputes = Disputes(XUZHOU, chain)
         with pytest.raises(ChainError, match="it knows no disputes"):
-            disputes.intend(disputes.batch(BATCH.id), 1, NOW)
+            disputes.intend(disputes.batches(BATCH.id)[0], 1, NOW)
         assert disputes.cases()[1] == []
 
 

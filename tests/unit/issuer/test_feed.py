@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 
 import issuer_client.feed_reading as reading
 from interline.batch import Batch
-from interline.errors import SettlementError
+from interline.errors import BatchNotFoundError, SettlementError
 from interline.hashing import keccak256
 from interline.ride import Ride
 from interline.settlements import Pair, RideRefund, Settlement
@@ -121,10 +121,12 @@ class FakeChain:
         found = [one for block in self.blocks[from_block : to_block + 1] for one, _ in block.batches]
         return [one for one in found if one.clearinghouse == house]
 
-    def batch(self, settlement: Settlement) -> bytes:
+    def batch(self, settlement: Settlement, given: Mapping[bytes, bytes]) -> bytes:
         self._call()
+        if settlement.batch_id in given:
+            return given[settlement.batch_id]
         if settlement.batch_id in self.hidden:
-            raise SettlementError("not there")
+            raise BatchNotFoundError("not there")
         return next(data for block in self.blocks for one, data in block.batches if one.batch_id == settlement.batch_id)
 
     def outcome(self, house: bytes, batch_id: bytes) -> bytes:
