@@ -176,7 +176,7 @@ class Disputes:
     # ------------------------------------------------------------ opening
 
     def batches(self, batch_id: bytes, clearinghouse: bytes | None = None) -> list[SettledBatch]:
-        """A batch as it settled at each Clearinghouse of the line, or at that one; each part checked against the others.
+        """A batch as it settled at each Clearinghouse of the line, or at that one, each part checked.
 
         Raises:
             DisputeRefusedError: none of its rides settled there.

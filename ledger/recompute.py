@@ -12,12 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from interline.batch_source import GIVE
 from ledger.balances import Balances
 from ledger.books import Books
 from ledger.chain import Chain
 from ledger.index import query
 from ledger.index.query import Unread
+from ledger.index.status import not_read
 from ledger.index.store import Index
 from ledger.index.sync import sync
 from ledger.reconcile import contracts
@@ -51,11 +51,7 @@ class Recomputed:
 
     def remarks(self) -> list[str]:
         """What wasn't read or seen, a line each for people, with what to do."""
-        said = [f"signatures of submitters not seen, which the contract alone checked: {self.unseen}"] * bool(
-            self.unseen
-        )
-        said += [f"rides not read, money counted: {one}" for one in self.unread]
-        return said + [f"to have them read: {GIVE}"] * bool(self.unread)
+        return not_read(self.unread, self.unseen)
 
     def to_json(self, cities: Sequence[int]) -> dict[str, Any]:
         """The document of `ape run recompute --json` for these cities; amounts in fen, integers."""

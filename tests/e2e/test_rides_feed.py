@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_account import Account
 
 from interline.domain import Domain
 from interline.rider_keys import RiderPrivateKey
@@ -21,7 +20,9 @@ from network.accounts import DEPLOYER, Role, test_private_key
 from network.chain import Chain
 from tests.support.deploy import City, Deployment, compiled, deploy
 from tests.support.killing import run_and_kill
+from tests.support.node_proxy import NodeProxy
 from tests.support.offices import OfficeFolder, office_folder, ride_on, settle, signed_batch, tariff_of
+from tests.support.relays import FORWARD, contract_of, hoard_of, send_data, settle_call
 
 CITIES = ["Shanghai", "Hangzhou", "Xuzhou"]
 
@@ -73,39 +74,6 @@ def issued(office: OfficeFolder, operator: City, count: int = 1, ago: int = 3_60
 def carried(ticket: Ticket, **changes: Any) -> tuple[Ticket, Any]:
     """A ride of ten minutes on the ticket, just over."""
     return ticket, ride_on(ticket, **{"entered_at": now() - 660, "exited_at": now() - 60} | changes)
-
-
-# Two contracts in bytecode. Both call the contract whose address (20 bytes) stands before the call: the first takes the
-# two from its input, the second from what stands behind its own code.
-_CALL_OR_REVERT = "60601c 5af1 15 60{} 57 00 5b 6000 80fd"
-FORWARD = bytes.fromhex("36 6014 90 03 80 6014 6000 37 6000 6000 82 6000 6000 6000 35" + _CALL_OR_REVERT.format("21"))
-HOARD = bytes.fromhex(
-    "6029 38 03 80 6029 6000 39 6014 90 03 6000 6000 82 6014 6000 6000 51" + _CALL_OR_REVERT.format("24")
-)
-
-
-def contract_of(deployment: Deployment, code: bytes) -> str:
-    """Deploy a contract of this code; its address."""
-    header = b"\x61" + len(code).to_bytes(2, "big") + bytes.fromhex("80 600c 6000 39 6000 f3")
-    tx = send_data(deployment, None, header + code)
-    return str(deployment.web3.eth.get_transaction_receipt(tx)["contractAddress"])  # type: ignore[arg-type]
-
-
-def send_data(deployment: Deployment, to: str | None, data: bytes) -> str:
-    """Let a stranger send a transaction, which must succeed; its hash."""
-    web3 = deployment.web3
-    stranger = Account.create()
-    fields: dict[str, Any] = {
-        "data": data,
-        "nonce": 0,
-        "gas": 8_000_000,
-        "gasPrice": 0,
-        "value": 0,
-        "chainId": web3.eth.chain_id,
-    } | ({"to": to} if to else {})
-    tx = web3.eth.send_raw_transaction(stranger.sign_transaction(fields).raw_transaction)
-    assert web3.eth.wait_for_transaction_receipt(tx, poll_latency=0.02)["status"] == 1
-    return "0x" + tx.hex()
 
 
 def succeeded(old: Deployment, *, named: bool = True) -> Deployment:
@@ -269,32 +237,92 @@ class TestHowBatchesCame:
         """A contract that takes an address and a call, and makes the call."""
         tickets = issued(office, hangzhou, 2)
         batch, signature = signed_batch(deployment, hangzhou, map(carried, tickets))
-        settle_call = deployment.clearinghouse.encode_abi("settle", args=[batch.to_bytes(), signature])
         relay = contract_of(deployment, FORWARD)
-        send_data(deployment, relay, deployment.domain.clearinghouse + bytes.fromhex(settle_call[2:]))
+        send_data(deployment, relay, deployment.domain.clearinghouse + settle_call(deployment, batch, signature))
         document = office.json("rides")
         assert sorted(ride["serial"] for ride in document["rides"]) == sorted(ticket.serial for ticket in tickets)
         assert document["unread"] == []
 
-    def test_out_of_nowhere_a_batch_is_told_with_its_transaction_and_its_fares_count(
+    def test_out_of_a_contracts_own_code_a_trace_shows_it(
         self, office: OfficeFolder, deployment: Deployment, hangzhou: City
     ) -> None:
-        """A contract that has the batch in its own code: no transaction's input holds it."""
+        [hidden] = issued(office, hangzhou)
+        batch, signature = signed_batch(deployment, hangzhou, [carried(hidden)])
+        send_data(deployment, hoard_of(deployment, batch, signature), b"")
+        document = office.json("rides")
+        assert [ride["serial"] for ride in document["rides"]] == [hidden.serial]
+        assert document["unread"] == []
+
+    def test_from_a_node_without_traces_it_is_told_with_its_transaction_and_its_fares_count(
+        self, office: OfficeFolder, deployment: Deployment, hangzhou: City
+    ) -> None:
         hidden, shown = issued(office, hangzhou, 2)
         batch, signature = signed_batch(deployment, hangzhou, [carried(hidden)])
-        settle_call = bytes.fromhex(
-            deployment.clearinghouse.encode_abi("settle", args=[batch.to_bytes(), signature])[2:]
-        )
-        hoard = contract_of(deployment, HOARD + deployment.domain.clearinghouse + settle_call)
-        tx = send_data(deployment, hoard, b"")
+        tx = send_data(deployment, hoard_of(deployment, batch, signature), b"")
         settle(deployment, hangzhou, [carried(shown)])
-        document = office.json("rides", status=1)
+        with NodeProxy(deployment.url) as node:
+            document = office.json("rides", "--rpc", node.url, status=1)
         assert [ride["serial"] for ride in document["rides"]] == [shown.serial]
         [unread] = document["unread"]
         fare = tariff_of(hangzhou.code).fare(1, 9)
         assert (unread["tx"], unread["rides"], unread["fares"], unread["flags"]) == (tx, 1, fare, ["unread"])
         assert "ask its operator for the batch" in unread["reason"]
         assert (document["total"]["rides"], document["total"]["net"]) == (2, 2 * fare)
+
+    @pytest.mark.parametrize("by_hand", [True, False])
+    def test_when_its_bytes_turn_up_its_rides_are_entered_once(
+        self, office: OfficeFolder, deployment: Deployment, hangzhou: City, tmp_path: Path, by_hand: bool
+    ) -> None:
+        hidden = issued(office, hangzhou, 2)
+        batch, signature = signed_batch(deployment, hangzhou, map(carried, hidden))
+        send_data(deployment, hoard_of(deployment, batch, signature), b"")
+        table, fare = tmp_path / "rides.csv", tariff_of(hangzhou.code).fare(1, 9)
+        with NodeProxy(deployment.url) as node:
+            office.json("rides", "--rpc", node.url, "--csv", table, status=1)
+            before = table.read_bytes()
+            given = []
+            if by_hand:
+                (tmp_path / "batch").write_text(f"0x{batch.to_bytes().hex()}\n")
+                given = ["--batch", tmp_path / "batch"]
+            rpc = ["--rpc", node.url] if by_hand else []
+            document = office.json("rides", *rpc, *given, "--csv", table)
+            again = office.json("rides", *rpc, "--csv", table)
+        assert sorted(ride["serial"] for ride in document["rides"]) == sorted(ticket.serial for ticket in hidden)
+        assert [one["withdrawn"] for one in document["unread"]] == [True]
+        assert (document["total"]["rides"], document["total"]["net"], document["total"]["flagged"]) == (0, 0, 0)
+        assert (again["rides"], again["unread"]) == ([], [])
+        assert table.read_bytes().startswith(before)
+        rows = [(row["kind"], int(row["amount_fen"])) for row in csv.DictReader(table.open())]
+        assert rows == [("unread", 2 * fare), ("withdrawn", -2 * fare), ("ride", fare), ("ride", fare)]
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"truncated", "expected a whole batch, raw or as 0x and hexadecimal digits, got"),
+            (b"another", "expected bytes whose hash is the id of a batch with rides on this city's tickets"),
+            (None, "expected a file with a batch, got No such file or directory"),
+        ],
+    )
+    def test_bytes_that_are_not_the_batchs_are_refused(
+        self,
+        office: OfficeFolder,
+        deployment: Deployment,
+        hangzhou: City,
+        tmp_path: Path,
+        content: bytes | None,
+        words: str,
+    ) -> None:
+        [hidden, never] = issued(office, hangzhou, 2)
+        batch, signature = signed_batch(deployment, hangzhou, [carried(hidden)])
+        other, _ = signed_batch(deployment, hangzhou, [carried(never)])
+        send_data(deployment, hoard_of(deployment, batch, signature), b"")
+        path = tmp_path / "batch"
+        if content is not None:
+            path.write_bytes(batch.to_bytes()[:-1] if content == b"truncated" else other.to_bytes())
+        with NodeProxy(deployment.url) as node:
+            done = office.run("rides", "--rpc", node.url, "--batch", path)
+        assert done.returncode == 2
+        assert words in done.stderr
 
 
 class TestRefunds:
