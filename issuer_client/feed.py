@@ -202,10 +202,11 @@ class Feed:
         with self._database.transaction() as sql:
             before = _last_number(sql)
             sql.executemany("INSERT OR IGNORE INTO feed_revocations VALUES (?, ?, ?, ?)", reading.revocations)
+            read = ((item.house, item.batch_id) for item in reading.items if item.kind is Kind.RIDE)
+            for batch in dict.fromkeys(read):
+                _withdraw_unread(sql, *batch)  # it may have been unread when it was read before
             for item in _numbered(sql, reading.items):
                 _write(sql, item, check)
-            for batch in {(item.house, item.batch_id) for item in reading.items if item.kind is Kind.RIDE}:
-                _withdraw_unread(sql, *batch)  # it may have been unread when it was read before
             sql.execute("INSERT OR REPLACE INTO feed_blocks VALUES (?, ?)", (reading.block, reading.block_hash))
             sql.execute(
                 """DELETE FROM feed_blocks

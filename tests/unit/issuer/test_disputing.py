@@ -12,6 +12,7 @@ from interline.batch import Batch, outcome
 from interline.disputes import Case, RideDispute, Stage
 from interline.ride import Ride
 from interline.settlements import Pair, RideRefund, Settlement
+from interline.signatures import to_checksum
 from issuer_client.chain_types import Block, Call, House, Terms
 from issuer_client.disputing import CaseState, Claim, ClaimKind, Disputes
 from issuer_client.errors import ChainError, ChainRefusalError, DisputeRefusedError
@@ -169,6 +170,18 @@ class TestWhatCanBeDisputed:
     def test_no_batch_that_did_not_settle(self, chain: FakeChain) -> None:
         with pytest.raises(DisputeRefusedError, match="expected one that settled at 0x0101"):
             Disputes(XUZHOU, chain).batches(bytes(32))
+
+    def test_a_ride_that_settled_at_two_clearinghouses_needs_the_one_to_be_named(self, chain: FakeChain) -> None:
+        other = replace(HOUSE, address=bytes([9] * 20))
+        chain.houses = (HOUSE, other)
+        disputes = Disputes(XUZHOU, chain)
+        both = disputes.batches(BATCH.id)
+        assert [batch.house for batch in both] == [HOUSE, other]
+        words = rf"settled at {to_checksum(HOUSE.address)} and {to_checksum(other.address)}; say at which"
+        with pytest.raises(DisputeRefusedError, match=words):
+            disputes.choose(both, 1)
+        [named] = disputes.batches(BATCH.id, other.address)
+        assert disputes.choose([named], 1).house == other
 
     def test_nothing_where_no_contract_refunds(self, chain: FakeChain) -> None:
         chain.houses = (replace(HOUSE, refunds=None),)

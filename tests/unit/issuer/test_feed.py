@@ -450,3 +450,110 @@ def test_the_grace_after_a_revocation_is_that_of_when_the_ride_ended(
     reader.read()
     assert asked == [(CLEARINGHOUSE, NOON + 600)]
     assert "revoked" in statement(feed, tickets[0].serial).flags
+
+
+# ---------------------------------------------------------------- batches whose bytes turn up
+
+
+def hide(chain: FakeChain, happening: Happening) -> None:
+    chain.hidden.add(happening.batches[0][0].batch_id)
+
+
+def test_a_batch_whose_bytes_turn_up_is_taken_back_and_its_rides_are_entered_once(
+    chain: FakeChain, reader: FeedReader, feed: Feed, tickets: list[Ticket]
+) -> None:
+    happening = settled(*tickets[:2])
+    hide(chain, happening)
+    chain.mine(happening)
+    chain.mine(Happening(refunds=[refund(happening, 1, 100)]))
+    chain.mine(settled(tickets[2]))
+    reader.read()
+    chain.hidden.clear()
+    for _ in range(3):
+        reader.read()
+    assert entries(feed) == [
+        (1, "unread", 2 * FARE),
+        (2, "refund", -100),
+        (3, "ride", FARE),
+        (4, WITHDRAWN, -2 * FARE),
+        (5, "ride", FARE),
+        (6, "ride", FARE),
+    ]
+    assert statement(feed, tickets[1].serial).net == FARE - 100
+    assert feed.unread() == []
+
+
+def test_killed_anywhere_while_late_rides_are_entered_each_is_there_once(
+    chain: FakeChain, reader: FeedReader, feed: Feed, tickets: list[Ticket]
+) -> None:
+    for number in range(3):
+        happening = settled(*tickets[2 * number : 2 * number + 2])
+        hide(chain, happening)
+        chain.mine(happening)
+    reader.read()
+    chain.hidden.clear()
+    fails, done = 0, False
+    while not done:
+        fails += 1
+        chain.calls, chain.fail_at = 0, fails
+        try:
+            reader.read()
+            done = not feed.unread()
+        except ChainUnavailableError:
+            assert sum(amount for _, _, amount in entries(feed)) == 6 * FARE
+    assert fails > 5
+    kinds = [kind for _, kind, _ in entries(feed)]
+    assert {kind: kinds.count(kind) for kind in kinds} == {"unread": 3, WITHDRAWN: 3, "ride": 6}
+
+
+def test_bytes_given_by_hand_are_there_after_a_reorganisation_too(
+    chain: FakeChain, feed: Feed, office: TicketOffice, tickets: list[Ticket]
+) -> None:
+    happening = settled(*tickets[:2])
+    [(settlement, data)] = happening.batches
+    hide(chain, happening)
+    number = chain.mine(happening)
+    FeedReader(XUZHOU, chain, feed, office.register).read()
+    feed.keep_given({settlement.batch_id: data})
+    chain.cut(number)
+    chain.mine(fork=b"b")
+    chain.mine(happening, fork=b"b")
+    FeedReader(XUZHOU, chain, feed, office.register).read()
+    assert [kind for _, kind, _ in entries(feed)] == ["unread", WITHDRAWN, "ride", "ride"]
+    assert sum(amount for _, _, amount in entries(feed)) == 2 * FARE
+
+
+def test_rides_that_were_read_stay_when_their_batch_settles_again_without_its_bytes(
+    chain: FakeChain, reader: FeedReader, feed: Feed, tickets: list[Ticket]
+) -> None:
+    happening = settled(*tickets[:2])
+    number = chain.mine(happening)
+    reader.read()
+    chain.cut(number)
+    chain.mine(fork=b"b")
+    hide(chain, happening)
+    chain.mine(happening, fork=b"b")
+    reader.read()
+    assert [kind for _, kind, _ in entries(feed)] == ["ride", "ride"]
+    [one, _] = feed.statements()
+    assert (one.there, one.item.block) == (True, number + 1)
+
+
+def test_rides_of_a_batch_that_settles_otherwise_and_without_its_bytes_are_taken_back(
+    chain: FakeChain, reader: FeedReader, feed: Feed, tickets: list[Ticket]
+) -> None:
+    """On the other branch one of the two was refused; which one is billed isn't known until the bytes turn up."""
+    happening = settled(*tickets[:2])
+    number = chain.mine(happening)
+    reader.read()
+    [(settlement, data)] = happening.batches
+    one = replace(
+        settlement, settled=1, rejected=1, fares=FARE, refused=((0, 4),), pairs=(Pair(XUZHOU, 1, FARE, FARE),)
+    )
+    chain.cut(number)
+    chain.hidden.add(settlement.batch_id)
+    chain.mine(Happening(batches=[(one, data)]), fork=b"b")
+    chain.mine(fork=b"b")
+    reader.read()
+    assert sum(amount for _, _, amount in entries(feed)) == FARE
+    assert [item.amount for item in feed.unread()] == [FARE]

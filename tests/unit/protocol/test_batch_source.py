@@ -134,7 +134,7 @@ class TestTraces:
         ("answer", "words"),
         [
             (b"", "JSONDecodeError"),
-            (b"\xff\xfe", "UnicodeDecodeError"),
+            (b'{"a":"\xff"}', "UnicodeDecodeError"),
             (b'{"result":' + b"[" * 100_000, "RecursionError"),
             (b'{"error":{"code":-32601,"message":"no such method"}}', "the node says 'no such method'"),
             (b'{"error":5}', "the node says '5'"),
