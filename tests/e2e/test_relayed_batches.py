@@ -15,6 +15,7 @@ from web3 import Web3
 
 from interline.batch import Batch, sign_batch
 from interline.batch_source import SETTLE
+from interline.cities import load_cities
 from interline.hashing import keccak256
 from ledger.chain import Chain as LedgerChain
 from ledger.cli import main
@@ -129,13 +130,13 @@ def require_right_books(story: Story, index: Index, chain: LedgerChain, unread: 
     assert (audit.count, audit.findings) == (0, ())
     assert len(audit.notes) == (1 if unread else 0)
     house = story.deployment.clearinghouse.functions
-    month = Period.parse(f"{_today(story)}")
+    month, files = Period.parse(_today(story)), load_cities(REPOSITORY / "cities")
     for basis in Basis:
         for city in (story.xuzhou, story.hangzhou):
-            statement = build_statement(index, city.code, month, basis)
+            statement = build_statement(index, city.code, month, basis, cities=files)
             assert statement.closing.balance == house.balanceOf(city.code).call()
             assert statement.unread_batches == unread
-            assert all(form.write(statement) for form in FORMATS.values() if _can(form, basis))
+            assert all(form.write(statement) for form in FORMATS.values() if basis in form.bases)
     client = TestClient(make_app(index, Follower(index, None, ()), ()))
     for batch in query.unread(index.cursor()):
         page = client.get(f"/en/batches/0x{batch.batch_id.hex()}")
@@ -148,10 +149,6 @@ def require_right_books(story: Story, index: Index, chain: LedgerChain, unread: 
 def _today(story: Story) -> str:
     time = int(story.deployment.web3.eth.get_block("latest")["timestamp"])
     return str(story.hangzhou.file.operating_day.day_of(time))[:7]
-
-
-def _can(form: Any, basis: Basis) -> bool:
-    return basis in form.bases and form.name != "invoices"
 
 
 # ---------------------------------------------------------------- from a node that traces
