@@ -159,9 +159,14 @@ def _together(table: str, kind: str, batch: str, rows: Sequence[Row | None]) -> 
 # ---------------------------------------------------------------- a batch's bytes
 
 
-def _bytes_differ(batch: str, expected: bytes, came: bytes) -> Iterator[Finding]:
+def _bytes_differ(batch: str, expected: bytes | None, came: bytes | None) -> Iterator[Finding]:
     """A finding for the batch's hash, and one for each ride whose bytes are others."""
     if expected == came:
+        return
+    if expected is None or came is None:
+        here, there = ("no bytes", "some") if expected is None else (f"bytes with the hash {batch}", "none")
+        cause = "the batch's bytes were put in or taken away after it was indexed"
+        yield Finding(_CHECK, f"{ride_name(batch)} (its bytes)", here, there, cause, _ACTION, batch)
         return
     cause = "the batch's bytes were changed after they were indexed"
     where = f"{ride_name(batch)} (its bytes)"

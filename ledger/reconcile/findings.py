@@ -99,9 +99,9 @@ def unread_note(unread: int) -> list[str]:
     """What is said of batches whose rides a check had to leave out, none to begin with."""
     if not unread:
         return []
-    batches = "1 batch was" if unread == 1 else f"{unread:,} batches were"
+    batches = "1 batch" if unread == 1 else f"{unread:,} batches"
     return [
-        f"the rides of {batches} left out, whose bytes weren't found: their money is in every account; `ledger index` "
+        f"the rides of {batches} were left out, whose bytes weren't found: their money is in every account; `ledger index` "
         "lists them, and takes the bytes from their operators with --batch FILE"
     ]
 

@@ -25,6 +25,8 @@ from network.accounts import Role
 from network.chain import Chain
 from tests.e2e.test_rides_feed import succeeded
 from tests.support.deploy import City, Deployment, deploy
+from tests.support.gates import gate_folder
+from tests.support.node_proxy import NodeProxy
 from tests.support.offices import OfficeFolder, office_folder
 from tests.support.relays import hoard_of, send_data
 
@@ -135,3 +137,33 @@ def test_a_refund_is_made_where_the_ride_settled(world: World) -> None:
         plan_refund(chains, world.hangzhou.code, world.batch.id, 1, None, clearinghouse=world.old.domain.clearinghouse)
     with pytest.raises(RefundError, match="is none of them"):
         plan_refund(chains, world.hangzhou.code, world.batch.id, 1, None, clearinghouse=bytes([1] * 20))
+
+
+def test_a_refund_takes_bytes_by_hand_where_neither_journal_nor_node_has_them(world: World, tmp_path: Path) -> None:
+    (tmp_path / "batch").write_text(f"0x{world.batch.to_bytes().hex()}\n")
+    with NodeProxy(world.old.url) as node:
+        gate = gate_folder(tmp_path / "gate", world.old, world.hangzhou, rpc=node.url)
+        refund = ["refund", f"0x{world.batch.id.hex()}", "0", "all", "--dry-run"]
+        without = gate.run(*refund)
+        assert without.returncode == 2
+        assert "expected its bytes in the input of the transaction that settled it, got 0 bytes" in without.stderr
+        found = gate.json(*refund, "--batch", str(tmp_path / "batch"))
+        assert (found["amount"], found["clearinghouse"]) == (400, address(world.old))
+        (tmp_path / "batch").write_bytes(world.batch.to_bytes()[:-113])
+        cut = gate.run(*refund, "--batch", str(tmp_path / "batch"))
+        assert (cut.returncode, "expected a whole batch" in cut.stderr) == (2, True)
+
+
+def test_a_dispute_takes_bytes_by_hand_where_the_node_has_none(world: World, office: OfficeFolder) -> None:
+    batch, path = f"0x{world.batch.id.hex()}", office.folder / "batch"
+    path.write_bytes(world.batch.to_bytes())
+    with NodeProxy(world.old.url) as node:
+        asked = ["dispute", batch, 0, "--rpc", node.url, "--dry-run"]
+        without = office.run(*asked)
+        assert without.returncode == 2
+        assert "give it with --batch FILE" in without.stderr
+        [found] = office.json(*asked, "--batch", path)["disputes"]
+        assert (found["state"], found["amount"]) == ("would_dispute", 400)
+        other = office.run("dispute", "0x" + "11" * 32, 0, "--rpc", node.url, "--dry-run", "--batch", path)
+        assert other.returncode == 2
+        assert "they are of another batch, or were changed" in other.stderr

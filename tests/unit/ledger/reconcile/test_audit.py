@@ -219,6 +219,8 @@ def test_what_is_changed_of_a_rides_correction_is_named(world: World, sql: str, 
         ("DELETE FROM arrears_payments WHERE block = (SELECT max(block) FROM arrears_payments)", "debtor 3100"),
         ("UPDATE pairs SET paid = paid + 1 WHERE batch = 1 AND issuer = 3100", "paid 10.00 yuan"),
         ("UPDATE batches SET fares = fares + 1 WHERE id = 2", "fares "),
+        ("UPDATE batches SET signature = NULL WHERE id = 2", "signature of 64 bytes"),
+        ("UPDATE batches SET signature = '\\x07'::BLOB WHERE id = 2", "a submitter's signature of operator 3301"),
         ("DELETE FROM refused_rides", "reason 3"),
         ("UPDATE events SET arguments = '{}' WHERE name = 'Withdrawn'", '"city":3301'),
         ("UPDATE rides SET exit_day = exit_day + 1 WHERE batch = 1 AND index = 0", "exit_day 2019-"),
@@ -231,6 +233,13 @@ def test_any_other_row_that_is_changed_is_found(world: World, sql: str, says: st
     found = world.audit()
     assert len(found) == 1
     assert says in found[0].expected
+
+
+def test_a_batch_that_the_index_calls_unread_and_the_chain_shows_is_found(world: World) -> None:
+    world.change("UPDATE batches SET data = NULL, signature = NULL WHERE id = 1")
+    world.change("DELETE FROM rides WHERE batch = 1")
+    found = world.audit()
+    assert {one.batch for one in found} == {named(world.first)}
 
 
 def test_a_row_that_nothing_on_the_chain_is_behind_is_found(world: World) -> None:

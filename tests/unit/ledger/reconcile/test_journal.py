@@ -125,6 +125,38 @@ def test_two_back_offices_of_an_operator_have_all_that_it_settled(world: World) 
     assert result.compared == ("3 rides in 2 batches that 3301 settled with 2 rides in east.db and 2 rides in west.db")
 
 
+def unread(world: World, batch: WrittenBatch) -> None:
+    """As the index has a batch whose bytes weren't found."""
+    with world.rows.index.writing() as cursor:
+        cursor.execute("UPDATE batches SET data = NULL, signature = NULL WHERE id = ?", [batch.number])
+        cursor.execute("DELETE FROM rides WHERE batch = ?", [batch.number])
+
+
+def test_a_batch_that_the_index_could_not_read_is_compared_by_the_journals_own_bytes(world: World) -> None:
+    paths = world.journal("east", world.east), world.journal("west", world.west)
+    unread(world, world.west)
+    result = world.check(*paths)
+    assert result.findings == ()
+    assert result.compared.startswith("3 rides in 2 batches")
+    assert "the rides of 1 batch were left out, whose bytes weren't found" in result.notes[0]
+
+
+def test_a_ride_that_differs_from_an_unread_batch_is_named_all_the_same(world: World) -> None:
+    paths = world.journal("east", world.east), world.journal("west", world.west)
+    unread(world, world.east)
+    world.change(paths[0], "UPDATE rides SET fare = 701 WHERE fare = 700")
+    [found] = world.findings(*paths)
+    assert (found.batch, found.index) == (named(world.east), 0)
+
+
+def test_a_batch_whose_bytes_nobody_has_is_no_finding(world: World) -> None:
+    path = world.journal("east", world.east)
+    unread(world, world.west)
+    result = world.check(path)
+    assert result.findings == ()
+    assert len(result.notes) == 1
+
+
 def test_a_batch_of_the_other_back_office_is_named_where_its_journal_is_not_given(world: World) -> None:
     [found] = world.findings(world.journal("east", world.east))
     assert (found.batch, found.index, found.came) == (named(world.west), None, "none")
