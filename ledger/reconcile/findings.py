@@ -101,8 +101,8 @@ def unread_note(unread: int) -> list[str]:
         return []
     batches = "1 batch" if unread == 1 else f"{unread:,} batches"
     return [
-        f"the rides of {batches} were left out, whose bytes weren't found: their money is in every account; `ledger index` "
-        "lists them, and takes the bytes from their operators with --batch FILE"
+        f"the rides of {batches} were left out, whose bytes weren't found: their money is in every account; `ledger "
+        "index` lists them, and takes the bytes from their operators with --batch FILE"
     ]
 
 
