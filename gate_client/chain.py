@@ -185,7 +185,7 @@ class Chain:
         return TermSets(
             _terms(in_force),
             None if before is None else _terms(before),
-            _terms(coming) if valid_from else None,
+            _terms(coming) if coming is not None and valid_from else None,
             int(valid_from),
         )
 
