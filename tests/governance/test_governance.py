@@ -50,7 +50,7 @@ def test_every_single_act_reaches_no_more_than_the_useful_ones(coalition: Coalit
         lambda state: useful_steps(state, thieves),
         lambda state: all_steps(state, thieves, calls),
     ):
-        nodes = explore(State(consortium(coalition), {}), thieves, steps, waits=2, count=Count())
+        nodes = explore(State(consortium(coalition), {}), thieves, steps, waits=3 - len(coalition), count=Count())
         reached.append(
             {name for node in nodes for name, seen in SEEN_BY_THIEVES.items() if seen(node, thieves) is not None}
         )
