@@ -161,11 +161,11 @@ class TestWhatCanBeDisputed:
         chain.after = Terms(grace=DAY, dispute_time=DAY - 1, answer_time=3 * DAY, fee=900)
         disputes = Disputes(XUZHOU, chain)
         chain.changed_at = exited_at + 1
-        intent = disputes.intend(disputes.batch(BATCH.id), 1, NOW)
+        intent = disputes.intend(disputes.batches(BATCH.id)[0], 1, NOW)
         assert (intent.fee, intent.answer_until) == (500, NOW + 10 * DAY)
         chain.changed_at = exited_at
         with pytest.raises(DisputeRefusedError, match="too late to dispute"):
-            disputes.intend(disputes.batch(BATCH.id), 1, NOW)
+            disputes.intend(disputes.batches(BATCH.id)[0], 1, NOW)
 
     def test_no_batch_that_did_not_settle(self, chain: FakeChain) -> None:
         with pytest.raises(DisputeRefusedError, match="expected one that settled at 0x0101"):
