@@ -10,7 +10,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
-LEFT_OVER = 120.0
+LEFT_OVER = 600.0
 """Seconds that threads which outlive the tests have until the process ends without them, and says where they hang."""
 
 settings.register_profile("interline", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -18,6 +18,10 @@ settings.load_profile("interline")
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_unconfigure() -> None:
-    """From here on only threads are left that aren't daemons: a test hung, and its process would with it."""
-    faulthandler.dump_traceback_later(LEFT_OVER, exit=True, file=sys.__stderr__)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """From here on only threads are left that aren't daemons: a test hung, and its process would with it.
+
+    pytest-xdist's workers wait here for each other, and are ended by the process that started them.
+    """
+    if not hasattr(config, "workerinput"):
+        faulthandler.dump_traceback_later(LEFT_OVER, exit=True, file=sys.__stderr__)
