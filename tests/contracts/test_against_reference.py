@@ -94,12 +94,12 @@ class Fate:
             self.release_withheld: 5,
             self.wait: 2,
             self.leave: 1,
-            self.refund: 10,
+            self.refund: 14,
             self.dispute: 14,
             self.answer: 8,
             self.refund_unanswered: 5,
             self.revoke: 4,
-            self.refund_revoked: 6,
+            self.refund_revoked: 9,
             self.stop_or_resume: 2,
             self.name_successor: 1,
         }
@@ -221,14 +221,17 @@ class Fate:
             self.history.stop()
 
     def name_successor(self) -> None:
-        """Name, replace and call off, early on; the last one named takes over before the history ends."""
+        """At first for a day far away, replaced and called off; in the end for one that comes."""
         closes_at, now = self.history.ledger.closes_at, self.history.now
         if closes_at is not None and now >= closes_at:
             return
-        if self.history.batches < 0.6 * BATCHES and closes_at is not None and self.random.random() < 0.5:
+        if self.history.batches > 0.7 * BATCHES:
+            if closes_at is None or closes_at > now + 30 * DAY:
+                self.history.name_successor(now + 30 * DAY)
+        elif closes_at is not None and self.random.random() < 0.5:
             self.history.cancel_successor()
-        elif self.history.batches < 0.6 * BATCHES or closes_at is None:
-            self.history.name_successor(now + 30 * DAY)
+        else:
+            self.history.name_successor(now + 2_000 * DAY)
 
     def _settled_ride(self) -> tuple[Named, Case]:
         """A ride of a settled batch, seldom one that was refused or isn't there, and what there is about it."""
@@ -335,9 +338,9 @@ class Fate:
             self.history.wait(earliest - self.history.now - choice([0, 1]))
         self.history.set_parameters(
             Parameters(
-                max_fare=choice([1_000, 2_500, 20_000]),
+                max_fare=choice([2_500, 20_000, 30_000]),
                 grace=choice([HOUR, DAY, 3 * DAY]),
-                submission_window=choice([2 * DAY, 5 * DAY, 30 * DAY]),
+                submission_window=choice([5 * DAY, 30 * DAY]),
                 dispute_time=choice([7 * DAY, 30 * DAY]),
                 answer_time=choice([3 * DAY, 10 * DAY]),
                 dispute_fee=choice([0, 500]),

@@ -71,9 +71,9 @@ class TwinnedHistory(History):
         super().set_daily_limit(city, limit)
 
     def release_withheld(self, debtor: City, creditor: City, day: int, *, by: City | None = None) -> None:
-        super().release_withheld(debtor, creditor, day, by=by)
-        if not self.ledger.withholding.on_day[debtor.code, creditor.code][day]:
+        if self.ledger.may_release(debtor.code, day, by.code if by else None, self.now):
             self.twin.releaseWithheld(debtor.code, creditor.code, day, sender=STRANGER, at=self.now)
+        super().release_withheld(debtor, creditor, day, by=by)
 
     def pay_arrears(self, debtor: City, creditor: City) -> None:
         self.twin.payArrears(debtor.code, creditor.code, sender=STRANGER, at=self.now)

@@ -154,12 +154,12 @@ class Ledger:
         """Why a ride doesn't settle, judged by the parameters in force when it ended. Where those needn't be known any
         more it is refused for sure, but for a reason that the oldest known ones give.
         """
-        by_all = reason_for(self._judgement(operator, issuer, key_id, ride, now, self.schedule.at(ride.exited_at)))
-        known = self.schedule.known_at(ride.exited_at)
+        parameters, known = self.schedule.at(ride.exited_at), self.schedule.known_at(ride.exited_at)
+        reason = reason_for(self._judgement(operator, issuer, key_id, ride, now, parameters))
+        if known == parameters:
+            return reason
         by_known = reason_for(self._judgement(operator, issuer, key_id, ride, now, known))
-        assert (by_all is None) == (by_known is None), (
-            f"{ride} was forgotten too soon: {by_all}, by what is known {by_known}"
-        )
+        assert (reason is None) == (by_known is None), f"{ride} was forgotten too soon: {reason}, now {by_known}"
         return by_known
 
     def _judgement(
@@ -261,10 +261,14 @@ class Ledger:
         Raises:
             NotAllowed: it isn't time yet.
         """
-        answer_time = max(each.answer_time for each in self.schedule.last_two)
-        if by != debtor and now < (day + 1) * DAY + answer_time + WITHHOLDING:
+        if not self.may_release(debtor, day, by, now):
             raise NotAllowed("StillWithheld")
         return self.withholding.release(debtor, creditor, day)
+
+    def may_release(self, debtor: int, day: int, by: int | None, now: int) -> bool:
+        """Whether the debtor's treasury asks, or each dispute of those rides is over that began within 4 days."""
+        answer_time = max(each.answer_time for each in self.schedule.last_two)
+        return by == debtor or now >= (day + 1) * DAY + answer_time + WITHHOLDING
 
     # ------------------------------------------------------------ by vote
 
