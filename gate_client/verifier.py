@@ -98,7 +98,7 @@ class Verifier:
         )  # 2 to 4
         if reason or key is None:
             return Decision(reason or GateReason.UNKNOWN_KEY, code, code.ticket.hash(self._domain))
-        signed = self._signed_in(code.ticket, key)
+        signed = self._signed_in(code.ticket, key, entry)
         if signed is None:
             return Decision(GateReason.BAD_ISSUER_SIGNATURE, code, code.ticket.hash(self._domain))
         domain, ticket_hash, closes_at = signed
@@ -130,8 +130,11 @@ class Verifier:
             return GateReason.ISSUER_SUSPENDED
         return None
 
-    def _signed_in(self, ticket: Ticket, key: TrustedKey) -> tuple[Domain, bytes, int | None] | None:
-        """Step 5: the domain that the issuer signed in, the ticket hash there, and when it closes; None if in none."""
+    def _signed_in(self, ticket: Ticket, key: TrustedKey, entry: bool) -> tuple[Domain, bytes, int | None] | None:
+        """Step 5: the domain that the issuer signed in, the ticket hash there, and when it closes; None if in none.
+
+        A domain that was called off counts at an exit alone: the rider is inside.
+        """
         ticket_hash = ticket.hash(self._domain)
         if recover_address(ticket_hash, ticket.signature) == key.address:
             return self._domain, ticket_hash, self.trust.ends
@@ -139,6 +142,10 @@ class Verifier:
             ticket_hash = ticket.hash(before.domain)
             if recover_address(ticket_hash, ticket.signature) == key.address:
                 return before.domain, ticket_hash, before.closes_at
+        for domain in () if entry else self.trust.called_off:
+            ticket_hash = ticket.hash(domain)
+            if recover_address(ticket_hash, ticket.signature) == key.address:
+                return domain, ticket_hash, None
         return None
 
     def _check_ticket(self, code: Code, entry: bool, now: int) -> GateReason | None:

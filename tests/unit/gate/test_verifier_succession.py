@@ -81,8 +81,11 @@ class TestANewestThatClosesWithoutASuccessorThatCanBeUsed:
         assert check(rider.shows(NOW), EXIT, ends=NOW - DAY).reason is GateReason.ACCEPTED
 
 
-def test_tickets_of_one_that_was_called_off_are_refused(check: Check, old_rider: Rider) -> None:
+def test_tickets_of_one_that_was_called_off_let_nobody_in_and_everybody_out(check: Check, old_rider: Rider) -> None:
     assert check(old_rider.shows(NOW), ENTRY, called_off=(OLD,)).reason is GateReason.BAD_ISSUER_SIGNATURE
+    decision = check(old_rider.shows(NOW), EXIT, called_off=(OLD,))
+    assert (decision.reason, decision.domain) == (GateReason.ACCEPTED, OLD)
+    assert check(old_rider.shows(NOW), EXIT).reason is GateReason.BAD_ISSUER_SIGNATURE
 
 
 @pytest.mark.parametrize(
