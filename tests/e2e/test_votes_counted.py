@@ -182,7 +182,9 @@ def votes(chain: Chain, node: Node, request: pytest.FixtureRequest) -> Iterator[
 @pytest.mark.parametrize("votes", [(1, FOUNDERS), (2, FOUNDERS), (3, FOUNDERS[:2])], indirect=True, ids=str)
 def test_after_every_act_all_votes_are_those_of_the_contract(votes: Votes) -> None:
     votes.live(ACTS)
-    assert votes.compared >= {Standing.OPEN, Standing.EXECUTED, Standing.LAPSED}
+    assert votes.compared >= {Standing.OPEN, Standing.LAPSED}
+    if len(votes.world.registry.cities()) >= len(FOUNDERS):  # of two, one that leaves takes all votes along
+        assert Standing.EXECUTED in votes.compared
 
 
 @pytest.mark.parametrize("votes", [(4, FOUNDERS[:1])], indirect=True, ids=["one city"])
