@@ -159,7 +159,7 @@ class World:
         rows.limit(SHANGHAI, 1_600)
         rows.settle(XUZHOU, [(SHANGHAI, 650)])
         self.third = rows.settle(HANGZHOU, [(SHANGHAI, 2_000)], at=NOON + DAY)
-        rows.refund(self.third, 0, 700)
+        rows.refund(self.third, 0, 300)
         rows.release(SHANGHAI, HANGZHOU, TODAY)
         rows.pay_arrears(SHANGHAI, HANGZHOU)
         rows.settle(HANGZHOU, [(SHANGHAI, 300)], at=NOON + 2 * DAY)
