@@ -509,6 +509,29 @@ def test_two_thirds_of_the_admins_admit_a_city_that_never_pays(
     assert clearinghouse.arrears(LANZHOU.code, HANGZHOU.code) == MAX_FARE
 
 
+@pytest.mark.parametrize("limit", [0, 100_000], ids=["without limits", "with limits"])
+def test_two_thirds_of_the_admins_make_a_city_of_the_thiefs_earn_from_their_own_what_the_limits_allow(
+    world: World, registry: Contract, consortium: Contract, clearinghouse: Contract, limit: int
+) -> None:
+    """It is admitted at once, it says that it carried what the thief's own issuer keys sign, and its treasury withdraws."""
+    robbed = (SHANGHAI, HANGZHOU, XUZHOU)
+    for city in robbed if limit else ():
+        clearinghouse.setDailyLimit(city.code, limit, sender=city.treasury)
+    call = registry.call("admit", LANZHOU.code, "Lanzhou", LANZHOU.admin, THIEF, LANZHOU.recovery)
+    consortium.execute(proposal(world, call, by=SHANGHAI, approved_by=(HANGZHOU, XUZHOU)), sender=THIEF)
+    registry.addSubmitter(LANZHOU.code, LANZHOU.submitter, sender=LANZHOU.admin)
+    now = world.node.now
+    invented = {"entered_at": now - 60, "exited_at": now, "not_after": now, "fare": MAX_FARE, "fare_cap": MAX_FARE}
+    for city in robbed:
+        registry.addIssuerKey(city.code, 77, THIEF, 0, 2**40 - 1, sender=city.admin)
+        ticket = {"issuer": city, "key_id": 77, "signer": STRANGER_KEY, "operator": LANZHOU}
+        world.settle(*world.rides(range(DEPOSIT // MAX_FARE), **ticket, **invented), operator=LANZHOU, at=world.node.now + 60)
+    stolen = len(robbed) * (limit or DEPOSIT)
+    clearinghouse.withdraw(LANZHOU.code, stolen, NO_REFERENCE, sender=THIEF)
+    assert tokens_of(world, THIEF) == stolen
+    assert world.balances(*robbed) == dict.fromkeys(robbed, DEPOSIT - (limit or DEPOSIT))
+
+
 def test_two_thirds_of_the_admins_suspend_a_member_a_day_later_and_it_keeps_its_vote_and_its_money(
     world: World, registry: Contract, consortium: Contract
 ) -> None:
