@@ -291,6 +291,19 @@ def test_a_lost_wait_starts_anew_when_somebody_says_so(six: Assembly) -> None:
     six.execute(number, at=executable_from)
 
 
+def test_a_wait_is_held_against_nobody_who_left_before_it_began(six: Assembly) -> None:
+    """Two of six; three leave, and it passes in that very second. A third approval later looks back no further than that."""
+    number = passed(six, reserve(six), by=[SHANGHAI, HANGZHOU])
+    for city in (XUZHOU, WENZHOU, HEFEI):
+        six.leave(city, at=NOON + DAY)
+    six.consortium.markPassed(number, sender=STRANGER, at=NOON + DAY)
+    executable_from = NOON + DAY + LONG
+    assert six.executable_from(number) == executable_from
+    six.approve(number, NINGBO, at=NOON + 2 * DAY)
+    assert six.executable_from(number) == executable_from
+    six.execute(number, at=executable_from)
+
+
 def test_a_lost_wait_starts_anew_with_the_next_approval_even_of_one_too_many(six: Assembly) -> None:
     number = passed(six, reserve(six), by=FOUR_OF_SIX)
     six.leave(XUZHOU, at=NOON + DAY)

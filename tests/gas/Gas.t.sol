@@ -30,7 +30,7 @@ contract GasSnapshots is World {
             _moveIn(7001 + i);
         }
         for (uint256 i = 0; i < codes.length; ++i) if (_isMember(codes[i])) _deposit(codes[i], 5_000_000);
-        vm.warp(block.timestamp + 1 days);
+        vm.warp(block.timestamp + 8 days); // so that all seats count
         _settle(_rides_(ISSUER, 256 * 40, 1));
     }
 
@@ -47,6 +47,25 @@ contract GasSnapshots is World {
     function test_settleTenIssuers() external {
         _settle(_tenIssuers(0));
         _measure("settle 10 issuers x 26 rides, storage words in use", _tenIssuers(1));
+    }
+
+    /// @dev Each of the ten has room in its limit; then none has.
+    function test_settleWithinDailyLimits() external {
+        _settle(_tenIssuers(0));
+        for (uint256 i = 0; i < 10; ++i) _limitDay(_issuer(i), 100_000);
+        _settle(_tenIssuers(1));
+        _measure("settle 10 issuers x 26 rides, within daily limits", _tenIssuers(2));
+        for (uint256 i = 0; i < 10; ++i) _limitDay(_issuer(i), 1);
+        _settle(_tenIssuers(3));
+        _measure("settle 10 issuers x 26 rides, above daily limits", _tenIssuers(4));
+    }
+
+    function test_settleAfterAChange() external {
+        vm.prank(address(consortium));
+        _h.setParameters(IClearinghouse.Parameters(20_000, 12 hours, 30 days, 30 days, 10 days, 500));
+        vm.warp(block.timestamp + 3 days);
+        _settle(_rides_(ISSUER, 256 * 40 + 2, 1));
+        _measure("settle 253 rides after a change of parameters", _rides_(ISSUER, 256 * 40 + 3, 253));
     }
 
     function test_settleRefusals() external {
@@ -75,7 +94,10 @@ contract GasSnapshots is World {
     // ---------------------------------------------------------------- members
 
     function test_members() external {
-        bytes memory data = abi.encodeCall(ICityRegistry.admit, (4403, "Shenzhen", address(0xad), address(0x7e)));
+        bytes memory data = abi.encodeCall(
+            ICityRegistry.admit,
+            (4403, "Shenzhen", address(0xad), address(0x7e), address(0x4e))
+        );
         vm.prank(_adminOf(ISSUER));
         uint256 id = consortium.propose(ISSUER, address(registry), data);
         _snap("propose to admit a city");
@@ -103,6 +125,20 @@ contract GasSnapshots is World {
         vm.prank(_adminOf(ISSUER));
         consortium.callStop(ISSUER, address(_h));
         _snap("call for a stop");
+    }
+
+    function test_recovery() external {
+        vm.prank(_person("recovery", ISSUER));
+        uint256 id = consortium.requestRecovery(ISSUER);
+        _snap("ask for a recovery");
+        for (uint256 i = 1; i < 8; ++i) {
+            uint16 city = i < FOUNDERS ? codes[i] : codes[i + 2];
+            vm.prank(_adminOf(city));
+            consortium.approve(id, city);
+        }
+        vm.warp(block.timestamp + 1 days);
+        consortium.execute(id);
+        _snap("execute: recover a city");
     }
 
     // ---------------------------------------------------------------- refunds and disputes
@@ -163,10 +199,19 @@ contract GasSnapshots is World {
     function _tenIssuers(uint256 part) private view returns (Ride[] memory rides) {
         rides = new Ride[](260);
         uint256 count;
-        uint16[10] memory issuers = [3100, 3203, 3302, 7001, 7002, 7003, 7004, 7005, 7006, 7007];
         for (uint256 i = 0; i < 10; ++i) {
-            for (uint256 j = 0; j < 26; ++j) rides[count++] = _ride(issuers[i], uint40(256 * 20 + part * 26 + j));
+            for (uint256 j = 0; j < 26; ++j) rides[count++] = _ride(_issuer(i), uint40(256 * 20 + part * 26 + j));
         }
+    }
+
+    function _issuer(uint256 i) private pure returns (uint16) {
+        uint16[10] memory issuers = [3100, 3203, 3302, 7001, 7002, 7003, 7004, 7005, 7006, 7007];
+        return issuers[i];
+    }
+
+    function _limitDay(uint16 city, uint256 limit) private {
+        vm.prank(_treasuryOf(city));
+        _h.setDailyLimit(city, limit);
     }
 
     function _ride(uint16 issuer, uint40 serial) private view returns (Ride memory ride) {
@@ -210,6 +255,6 @@ contract GasSnapshots is World {
 
     function _admit(uint16 city) private {
         vm.prank(address(consortium));
-        registry.admit(city, "a city", _person("admin", city), _person("treasury", city));
+        registry.admit(city, "a city", _person("admin", city), _person("treasury", city), _person("recovery", city));
     }
 }

@@ -19,6 +19,7 @@ contract Books {
     /// @dev Within one act it may be below 0: arrears that are set off against a refund are paid before it comes in.
     mapping(uint16 city => int256) public balance;
     mapping(uint16 debtor => mapping(uint16 creditor => uint256)) public arrears;
+    mapping(uint16 debtor => mapping(uint16 creditor => uint256)) public withheld;
     mapping(uint16 issuer => mapping(uint16 operator => uint256)) public fares;
     mapping(uint16 issuer => mapping(uint16 operator => uint256)) public refunded;
     mapping(uint16 issuer => mapping(uint16 operator => uint256)) public disputed;
@@ -56,7 +57,17 @@ contract Books {
             (uint16 debtor, uint16 creditor) = (_city(log.topics[1]), _city(log.topics[2]));
             uint256 amount = abi.decode(log.data, (uint256));
             arrears[debtor][creditor] -= amount;
+            // What is set off against a refund takes what is withheld last, and says nothing of it.
+            if (withheld[debtor][creditor] > arrears[debtor][creditor]) {
+                withheld[debtor][creditor] = arrears[debtor][creditor];
+            }
             _move(debtor, creditor, amount, amount);
+        } else if (name == IClearinghouse.FaresWithheld.selector) {
+            (, uint256 amount) = abi.decode(log.data, (uint256, uint256));
+            withheld[_city(log.topics[1])][_city(log.topics[2])] += amount;
+        } else if (name == IClearinghouse.WithheldReleased.selector) {
+            (, uint256 amount) = abi.decode(log.data, (uint256, uint256));
+            withheld[_city(log.topics[1])][_city(log.topics[2])] -= amount;
         }
     }
 

@@ -30,7 +30,7 @@ abstract contract CaseActs is RideActs {
     /// @notice An operator gives back more than the fare, or something of a ride that was refused.
     function refundWrongly(uint256 seed, uint256 more) external act("refundWrongly") {
         (Ride memory ride, bool found) = _someSettledRide(seed);
-        if (!found || registry.isFrozen(ride.operator)) return;
+        if (!found || registry.isFrozen(ride.operator) || !_hasTreasury(ride.operator)) return;
         bytes memory refused = _refused(ride);
         uint256 index = ride.index;
         uint256 amount = ride.fare - _caseOf(ride).refunded + _bounded(more, 1, type(uint128).max);
@@ -57,7 +57,7 @@ abstract contract CaseActs is RideActs {
         if (c.stage != IRefunds.Stage.None) why = IRefunds.AlreadyDisputed.selector;
         else if (_tooLate(ride)) why = IRefunds.DisputeTooLate.selector;
         else if (c.refunded == ride.fare) why = IRefunds.NothingLeft.selector;
-        if (why != 0 && !registry.isFrozen(ride.issuer)) {
+        if (why != 0 && !registry.isFrozen(ride.issuer) && _hasTreasury(ride.issuer)) {
             return _mustNot(_treasuryOf(ride.issuer), _refunds(ride), data, why);
         }
         if (!_asTreasury(ride.issuer, ride, data)) return;
@@ -144,7 +144,7 @@ abstract contract CaseActs is RideActs {
         uint256 left = ride.fare - _caseOf(ride).refunded;
         bytes4 why;
         if (_tooLate(ride)) why = IRefunds.DisputeTooLate.selector;
-        else if (ride.enteredAt <= revokedAt + _house(ride.house).grace()) {
+        else if (ride.enteredAt <= revokedAt + _termsAt(ride.house, ride.exitedAt).grace) {
             why = IRefunds.NotRevokedInTime.selector;
         } else if (left == 0) why = IRefunds.NothingLeft.selector;
         if (why != 0) return _mustNot(STRANGER, _refunds(ride), data, why);
@@ -156,12 +156,12 @@ abstract contract CaseActs is RideActs {
     // ---------------------------------------------------------------- what they share
 
     function _tooLate(Ride memory ride) private view returns (bool) {
-        return _sent[ride.batch - 1].settledAt < _house(ride.house).disputableFrom();
+        return _sent[ride.batch - 1].settledAt + _termsAt(ride.house, ride.exitedAt).disputeTime < block.timestamp;
     }
 
-    /// @dev A frozen treasury is refused.
+    /// @dev A frozen treasury is refused, and whoever says that it is the treasury of a city that has none.
     function _asTreasury(uint16 city, Ride memory ride, bytes memory data) private returns (bool) {
-        if (registry.isFrozen(city)) {
+        if (registry.isFrozen(city) || !_hasTreasury(city)) {
             _mustNot(_treasuryOf(city), _refunds(ride), data, IRefunds.NotTreasury.selector);
             return false;
         }

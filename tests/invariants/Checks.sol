@@ -25,7 +25,8 @@ abstract contract Checks is RideActs, CaseActs, MoneyActs, MemberActs {
             _positionsFollowFromActs(house);
             _parametersStayInBounds(house);
         }
-        _seatsAreTheActiveCities();
+        _seatsAreTheMembers();
+        _waitsHoldWithTheirTwoThirds();
         if (_sent.length != 0) _settledStaysSettled(_sent.length - 1);
     }
 
@@ -74,6 +75,9 @@ abstract contract Checks is RideActs, CaseActs, MoneyActs, MemberActs {
                 if (i == j) continue;
                 uint256 arrears = h.arrears(city, codes[j]);
                 if (books.arrears(city, codes[j]) != arrears) revert Broken("events say other arrears");
+                uint256 withheld = h.withheld(city, codes[j]);
+                if (withheld > arrears) revert Broken("more is withheld than owed");
+                if (books.withheld(city, codes[j]) != withheld) revert Broken("events say another withheld amount");
                 owed += arrears;
                 due += h.arrears(codes[j], city);
                 _disputesHangOnFares(number, city, codes[j]);
@@ -117,12 +121,30 @@ abstract contract Checks is RideActs, CaseActs, MoneyActs, MemberActs {
 
     // ---------------------------------------------------------------- members
 
-    function _seatsAreTheActiveCities() private view {
+    /// @dev The seats that count are those of the members a week after they joined.
+    function _seatsAreTheMembers() private view {
         uint256 seats;
-        uint16[] memory active = _activeCities();
-        for (uint256 i = 0; i < active.length; ++i) seats |= uint256(1) << registry.seatOf(active[i]);
-        if (seats != registry.activeSeats() || active.length != registry.activeCount()) {
-            revert Broken("the seats aren't those of the active cities");
+        for (uint256 i = 0; i < codes.length; ++i) {
+            (, , uint8 seat, ) = registry.voterOf(codes[i]);
+            if (_counts(codes[i], block.timestamp)) seats |= uint256(1) << seat;
+        }
+        if (seats != registry.votingSeats()) revert Broken("the seats aren't those of the members");
+    }
+
+    /// @dev What the Consortium says of each proposal that waits is what follows from who approved and who was a member when.
+    function _waitsHoldWithTheirTwoThirds() private view {
+        for (uint256 i = 0; i < _waiting.length; ++i) {
+            Waiting memory w = _waiting[i];
+            (, , , , , uint256 votes, uint256 needed, uint256 from, uint256 until) = consortium.proposal(w.id);
+            (uint256 votes_, uint256 needed_) = _tally(w, block.timestamp);
+            if (votes != votes_ || needed != needed_) revert Broken("votes are counted otherwise");
+            if (from != _executableFrom(w)) revert Broken("a wait goes on without its two thirds, or ended with them");
+            if (until != (_isReplaced(w) ? 0 : _expiresAt(w))) revert Broken("a proposal ends at another time");
+            bool passed = votes >= needed && from != 0 && block.timestamp <= until;
+            if (consortium.isPassed(w.id) != passed) revert Broken("isPassed says otherwise");
+            if (consortium.isExecutable(w.id) != (passed && block.timestamp >= from)) {
+                revert Broken("isExecutable says otherwise");
+            }
         }
     }
 

@@ -2,32 +2,15 @@
 pragma solidity ^0.8.34;
 
 import {vm} from "./Vm.sol";
-import {RideActs} from "./RideActs.sol";
+import {Votes} from "./Votes.sol";
 import {IClearinghouse} from "../../contracts/interfaces/IClearinghouse.sol";
 import {ICityRegistry} from "../../contracts/interfaces/ICityRegistry.sol";
 import {IConsortium} from "../../contracts/interfaces/IConsortium.sol";
 
-/// @notice Cities join, leave, are suspended and expelled, vote, and manage their keys and tickets.
-abstract contract MemberActs is RideActs {
-    enum Kind {
-        Suspend,
-        Expel,
-        Reserve,
-        Parameters,
-        Successor
-    }
+/// @notice Cities join and leave, decide what needs no wait, and manage their keys and tickets.
+abstract contract MemberActs is Votes {
+    uint256 private constant HANDOVER_PERIOD = 14 days;
 
-    /// @notice A proposal that has its votes and waits.
-    struct Waiting {
-        uint256 id;
-        Kind kind;
-        uint16 city;
-        uint256 number;
-    }
-
-    uint256 private constant HANDOVER = 2 days;
-
-    Waiting[] private _waiting;
     mapping(uint16 city => uint256) private _handovers;
 
     // ---------------------------------------------------------------- by vote, at once
@@ -35,7 +18,7 @@ abstract contract MemberActs is RideActs {
     /// @notice The members decide what needs no wait: a stop, or its end; a city that was never a member is admitted, a suspended one
     /// reinstated.
     function decideAtOnce(uint256 seed) external act("decideAtOnce") {
-        if (_activeCities().length == 0) return;
+        if (_voters().length == 0) return;
         uint8 house = _someHouse(seed);
         IClearinghouse h = _house(house);
         uint256 stopped = h.stoppedUntil();
@@ -52,114 +35,24 @@ abstract contract MemberActs is RideActs {
         if (city == 0) return _propose(seed >> 16);
         bytes memory data = abi.encodeCall(
             ICityRegistry.admit,
-            (city, "another city", _person("admin", city), _person("treasury", city))
+            (city, "another city", _person("admin", city), _person("treasury", city), _person("recovery", city))
         );
         _execute(_approveByVote(address(registry), data, 0));
         _moveIn(city);
     }
 
     function _stop(IClearinghouse h) private {
-        uint16[] memory active = _activeCities();
+        uint16[] memory voters = _voters();
         (, uint256 needed, ) = consortium.stopCalls(address(h));
+        uint256 quarter = (voters.length + 3) / 4;
+        if (quarter < 2) quarter = voters.length < 2 ? voters.length : 2;
+        if (needed != quarter) revert Broken("another number of calls makes a stop");
         for (uint256 i = 0; i < needed; ++i) {
-            bytes memory data = abi.encodeCall(IConsortium.callStop, (active[i], address(h)));
-            _must(_adminOf(active[i]), address(consortium), data);
+            bytes memory data = abi.encodeCall(IConsortium.callStop, (voters[i], address(h)));
+            _must(_adminOf(voters[i]), address(consortium), data);
         }
         _stoppedFrom[address(h)] = block.timestamp;
         if (h.stoppedUntil() != block.timestamp + 3 days) revert Broken("enough members asked, and it didn't stop");
-    }
-
-    // ---------------------------------------------------------------- by vote, after a wait
-
-    /// @notice The members approve what has to wait: a city's suspension or expulsion, a reserve, parameters, a successor.
-    function propose(uint256 seed) external act("propose") {
-        _propose(seed);
-    }
-
-    function _propose(uint256 seed) private {
-        uint16[] memory active = _activeCities();
-        if (active.length == 0) return;
-        uint256 what = seed % 8;
-        if (_waiting.length > 3) _carryOut(seed);
-        else if (what == 0 && address(_house(0).successor()) == address(0)) _proposeSuccessor();
-        else if (what < 3 && active.length > 2) _proposeAgainst(active[(seed >> 8) % active.length], seed >> 16);
-        else if (what < 6) _proposeReserve(seed >> 8);
-        else _proposeParameters(seed >> 8);
-    }
-
-    function _proposeAgainst(uint16 city, uint256 seed) private {
-        bool expel = seed % 4 == 0;
-        bytes memory data =
-            expel ? abi.encodeCall(ICityRegistry.expel, (city)) : abi.encodeCall(ICityRegistry.suspend, (city));
-        uint256 id = _approveByVote(address(registry), data, city);
-        _waiting.push(Waiting(id, expel ? Kind.Expel : Kind.Suspend, city, 0));
-    }
-
-    function _proposeReserve(uint256 seed) private {
-        uint16 city = _anyMember(seed);
-        address house = address(_house(_someHouse(seed >> 8)));
-        uint256 amount = (seed >> 16) % 2 == 0 ? 0 : (seed >> 32) % 10_000;
-        bytes memory data = abi.encodeCall(IClearinghouse.setReserve, (city, amount));
-        _waiting.push(Waiting(_approveByVote(house, data, 0), Kind.Reserve, city, amount));
-    }
-
-    /// @dev Other parameters, within their bounds.
-    function _proposeParameters(uint256 seed) private {
-        IClearinghouse.Parameters memory p = IClearinghouse.Parameters({
-            maxFare: uint24(_bounded(seed, 100, 100_000)),
-            grace: uint24(_bounded(seed >> 20, 1 hours, 7 days)),
-            submissionWindow: uint32(_bounded(seed >> 40, 2 days, 365 days)),
-            disputeTime: uint24(_bounded(seed >> 70, 7 days, 90 days)),
-            answerTime: uint24(_bounded(seed >> 100, 3 days, 30 days)),
-            disputeFee: uint16(_bounded(seed >> 130, 0, 5_000))
-        });
-        bytes memory data = abi.encodeCall(IClearinghouse.setParameters, (p));
-        uint256 id = _approveByVote(address(_house(_someHouse(seed >> 150))), data, 0);
-        _waiting.push(Waiting(id, Kind.Parameters, 0, 0));
-    }
-
-    /// @dev The second Clearinghouse is to take over from the first.
-    function _proposeSuccessor() private {
-        uint256 closesAt = block.timestamp + 45 days;
-        bytes memory data = abi.encodeCall(IClearinghouse.nameSuccessor, (_house(1), closesAt));
-        _waiting.push(Waiting(_approveByVote(address(_house(0)), data, 0), Kind.Successor, 0, closesAt));
-    }
-
-    /// @notice A proposal is carried out, or refused because its wait isn't over or because things have changed.
-    function carryOut(uint256 seed) external act("carryOut") {
-        if (_waiting.length == 0) _propose(seed);
-        else _carryOut(seed);
-    }
-
-    function _carryOut(uint256 seed) private {
-        uint256 place = seed % _waiting.length;
-        Waiting memory w = _waiting[place];
-        (, , , , , uint256 votes, uint256 needed, uint256 from, uint256 until) = consortium.proposal(w.id);
-        bytes memory data = abi.encodeCall(IConsortium.execute, (w.id));
-        if (block.timestamp < from && votes >= needed) {
-            if (seed % 4 == 0) return _mustNot(STRANGER, address(consortium), data, IConsortium.TooEarly.selector);
-            vm.warp(from);
-        }
-        _waiting[place] = _waiting[_waiting.length - 1];
-        _waiting.pop();
-        if (block.timestamp > until) {
-            return _mustNot(STRANGER, address(consortium), data, IConsortium.ProposalExpired.selector);
-        }
-        if (votes < needed) return _mustNot(STRANGER, address(consortium), data, IConsortium.NotPassed.selector);
-        bytes4 why = _refusal(w);
-        if (why == 0) _must(STRANGER, address(consortium), data);
-        else _mustNot(STRANGER, address(consortium), data, why);
-    }
-
-    function _refusal(Waiting memory w) private view returns (bytes4) {
-        ICityRegistry.Status status = _statusOf(w.city);
-        bool active = status == ICityRegistry.Status.Active;
-        bool suspended = status == ICityRegistry.Status.Suspended;
-        if (w.kind == Kind.Suspend && !active) return ICityRegistry.WrongStatus.selector;
-        if (w.kind == Kind.Expel && !active && !suspended) return ICityRegistry.WrongStatus.selector;
-        if (w.kind != Kind.Successor) return 0;
-        if (address(_house(0).successor()) != address(0)) return IClearinghouse.SuccessorAlreadyNamed.selector;
-        return w.number < block.timestamp + 30 days ? IClearinghouse.ClosesTooSoon.selector : bytes4(0);
     }
 
     function _execute(uint256 id) private {
@@ -220,35 +113,77 @@ abstract contract MemberActs is RideActs {
         _must(_adminOf(issuer), address(registry), data);
     }
 
-    /// @notice A city's treasury or admin moves, in two steps; or the move is called off.
+    /// @notice A city's admin or treasury hands itself on, in two steps; or that is called off, or comes too late.
     function handOver(uint256 seed) external act("handOver") {
         uint16 city = _anyMember(seed);
         address r = address(registry);
         (address admin, uint40 adminFrom, address treasury, uint40 treasuryFrom) = registry.proposedChanges(city);
-        if (admin != address(0) && seed % 5 == 0) {
-            _must(_treasuryOf(city), r, abi.encodeCall(ICityRegistry.cancelChanges, (city)));
+        if (admin != address(0) && (seed % 5 == 0 || _hasLapsed(adminFrom, seed))) {
+            address by = _hasTreasury(city) ? _treasuryOf(city) : _adminOf(city);
+            _must(by, r, abi.encodeCall(ICityRegistry.cancelChanges, (city)));
         } else if (admin != address(0)) {
-            bytes memory data = abi.encodeCall(ICityRegistry.acceptAdmin, (city));
-            if (block.timestamp >= adminFrom) _must(admin, r, data);
-            else _mustNot(admin, r, data, ICityRegistry.TooEarly.selector);
-        } else if (treasury != address(0)) {
-            bytes memory data = abi.encodeCall(ICityRegistry.acceptTreasury, (city));
-            if (block.timestamp >= treasuryFrom) _must(treasury, r, data);
-            else _mustNot(treasury, r, data, ICityRegistry.TooEarly.selector);
-        } else if (seed % 2 == 0) {
-            address to = _person("treasury", uint256(city) << (16 * (++_handovers[city] % 4)));
-            _must(_adminOf(city), r, abi.encodeCall(ICityRegistry.proposeTreasury, (city, to)));
+            _accept(admin, adminFrom, abi.encodeCall(ICityRegistry.acceptAdmin, (city)), 0);
+        } else if (treasury != address(0) && !_hasLapsed(treasuryFrom, seed)) {
+            bytes4 why = registry.isFrozen(city) ? ICityRegistry.TreasuryIsFrozen.selector : bytes4(0);
+            _accept(treasury, treasuryFrom, abi.encodeCall(ICityRegistry.acceptTreasury, (city)), why);
+        } else if (seed % 2 == 0 || !_hasTreasury(city)) {
+            bytes memory data = abi.encodeCall(ICityRegistry.proposeTreasury, (city, _newPerson("treasury", city)));
+            address by = _hasTreasury(city) ? _treasuryOf(city) : _adminOf(city);
+            if (registry.isFrozen(city)) _mustNot(by, r, data, ICityRegistry.TreasuryIsFrozen.selector);
+            else _must(by, r, data);
         } else {
-            address to = _person("admin", uint256(city) << (16 * (++_handovers[city] % 4)));
-            _must(_adminOf(city), r, abi.encodeCall(ICityRegistry.proposeAdmin, (city, to)));
+            _must(_adminOf(city), r, abi.encodeCall(ICityRegistry.proposeAdmin, (city, _newPerson("admin", city))));
         }
+    }
+
+    /// @notice A city's keys name another recovery address, one after the other, and it accepts two weeks later.
+    function changeRecovery(uint256 seed) external act("changeRecovery") {
+        uint16 city = _anyMember(seed);
+        (address to, address by, uint40 from) = registry.proposedRecovery(city);
+        if (from != 0 && !_hasLapsed(from, seed)) {
+            return _accept(to, from, abi.encodeCall(ICityRegistry.acceptRecovery, (city)), 0);
+        }
+        if (to == address(0) || from != 0) to = _newPerson("recovery", city);
+        address key = by != _adminOf(city) || !_hasTreasury(city) ? _adminOf(city) : _treasuryOf(city);
+        bytes memory data = abi.encodeCall(ICityRegistry.changeRecovery, (city, to));
+        if (key == _treasuryOf(city) && registry.isFrozen(city)) {
+            _mustNot(key, address(registry), data, ICityRegistry.TreasuryIsFrozen.selector);
+        } else if (by == key && from == 0 && !_canNameAgain(city, to)) {
+            _mustNot(key, address(registry), data, ICityRegistry.RecoveryAlreadyNamed.selector);
+        } else {
+            _must(key, address(registry), data);
+            _namedAt[city][to] = block.timestamp;
+        }
+    }
+
+    mapping(uint16 city => mapping(address to => uint256)) private _namedAt;
+
+    /// @dev A half that lapsed, four weeks after it was said, can be said again.
+    function _canNameAgain(uint16 city, address to) private view returns (bool) {
+        return block.timestamp > _namedAt[city][to] + 28 days;
+    }
+
+    function _newPerson(string memory role, uint16 city) private returns (address) {
+        return _person(role, (uint256(city) << 32) | ++_handovers[city]);
+    }
+
+    function _hasLapsed(uint256 from, uint256 seed) private view returns (bool) {
+        return block.timestamp > from + HANDOVER_PERIOD && (seed >> 64) % 2 == 0;
+    }
+
+    function _accept(address to, uint256 from, bytes memory data, bytes4 otherwise) private {
+        bytes4 why = otherwise;
+        if (block.timestamp < from) why = ICityRegistry.TooEarly.selector;
+        else if (block.timestamp > from + HANDOVER_PERIOD) why = ICityRegistry.HandoverExpired.selector;
+        if (why == 0) _must(to, address(registry), data);
+        else _mustNot(to, address(registry), data, why);
     }
 
     /// @notice An admin freezes its treasury, or frees it again; or its city leaves, as long as enough others stay.
     function freezeOrLeave(uint256 seed) external act("freezeOrLeave") {
         uint16 city = _anyMember(seed);
         for (uint256 i = 0; i < codes.length; ++i) if (registry.isFrozen(codes[i])) city = codes[i];
-        bool leaves = seed % 8 == 0 && _activeCities().length > 3 && _statusOf(city) == ICityRegistry.Status.Active;
+        bool leaves = seed % 8 == 0 && _activeCities() > 3 && _statusOf(city) == ICityRegistry.Status.Active;
         bytes memory data =
             leaves
                 ? abi.encodeCall(ICityRegistry.leaveConsortium, (city))
@@ -268,21 +203,33 @@ abstract contract MemberActs is RideActs {
                 : (seed >> 16) % 2 == 0
                     ? _adminOf(other)
                     : _treasuryOf(other);
-        uint256 what = (seed >> 24) % 9;
+        uint256 what = (seed >> 24) % 11;
         bytes4 why = what < 4 ? ICityRegistry.NotCityAdmin.selector : ICityRegistry.NotConsortium.selector;
         address target = what < 7 ? address(registry) : address(_house(seed % 2));
         bytes memory data;
         if (what == 0) data = abi.encodeCall(ICityRegistry.addSubmitter, (city, thief));
         if (what == 1) data = abi.encodeCall(ICityRegistry.addIssuerKey, (city, 200, thief, 0, type(uint40).max));
-        if (what == 2) data = abi.encodeCall(ICityRegistry.proposeTreasury, (city, thief));
+        if (what == 2) {
+            data = abi.encodeCall(ICityRegistry.proposeTreasury, (city, thief));
+            why = ICityRegistry.NotTreasury.selector;
+        }
         if (what == 3) data = abi.encodeCall(ICityRegistry.leaveConsortium, (city));
         if (what == 4) data = abi.encodeCall(ICityRegistry.expel, (city));
-        if (what == 5) data = abi.encodeCall(ICityRegistry.recover, (city, thief, thief));
+        if (what == 5) data = abi.encodeCall(ICityRegistry.recover, (city, thief));
         if (what == 6) data = abi.encodeCall(ICityRegistry.suspend, (city));
         if (what == 7) data = abi.encodeCall(IClearinghouse.setReserve, (city, 0));
         if (what == 8) {
             data = abi.encodeCall(IClearinghouse.post, (city, other, 1));
             why = IClearinghouse.NotRefunds.selector;
+        }
+        if (what == 9) {
+            data = abi.encodeCall(IClearinghouse.setDailyLimit, (city, 0));
+            why = IClearinghouse.NotTreasury.selector;
+            if (registry.isFrozen(city)) why = IClearinghouse.TreasuryFrozen.selector;
+        }
+        if (what == 10) {
+            (target, data) = (address(consortium), abi.encodeCall(IConsortium.requestRecovery, (city)));
+            why = IConsortium.NotRecoveryAddress.selector;
         }
         _mustNot(thief, target, data, why);
     }

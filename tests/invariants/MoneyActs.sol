@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.34;
 
+import {vm} from "./Vm.sol";
 import {World} from "./World.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IClearinghouse} from "../../contracts/interfaces/IClearinghouse.sol";
@@ -34,6 +35,9 @@ abstract contract MoneyActs is World {
         if (registry.isFrozen(city)) {
             return _mustNot(treasury, address(h), data, IClearinghouse.TreasuryFrozen.selector);
         }
+        if (!_hasTreasury(city)) {
+            return _mustNot(treasury, address(h), data, IClearinghouse.NotTreasury.selector);
+        }
         uint256 before = token.balanceOf(treasury);
         _must(treasury, address(h), data);
         if (token.balanceOf(treasury) != before + amount) revert Broken("another amount came out");
@@ -56,12 +60,69 @@ abstract contract MoneyActs is World {
                     ? _adminOf(city)
                     : _treasuryOf(_anyMember(seed >> 32));
         if (tooMuch || thief == _treasuryOf(city)) thief = tooMuch ? _treasuryOf(city) : STRANGER;
-        bytes4 why = tooMuch ? IClearinghouse.InsufficientFunds.selector : IClearinghouse.NotTreasury.selector;
-        if (tooMuch && registry.isFrozen(city)) why = IClearinghouse.TreasuryFrozen.selector;
+        bool own = tooMuch && _hasTreasury(city);
+        bytes4 why = own ? IClearinghouse.InsufficientFunds.selector : IClearinghouse.NotTreasury.selector;
+        if (registry.isFrozen(city)) why = IClearinghouse.TreasuryFrozen.selector;
         _mustNot(thief, address(h), abi.encodeCall(IClearinghouse.withdraw, (city, amount, 0)), why);
     }
 
-    /// @notice Anybody has arrears paid, as far as the debtor's balance reaches.
+    /// @notice A treasury limits what its city's tickets may take in a day, or lifts the limit.
+    function limitDay(uint256 seed) external act("limitDay") {
+        uint16 city = _anyMember(seed);
+        uint8 house = _someHouse(seed >> 16);
+        uint256 limit = (seed >> 24) % 4 == 0 ? 0 : _bounded(seed >> 32, 1, 3_000);
+        bytes memory data = abi.encodeCall(IClearinghouse.setDailyLimit, (city, limit));
+        address treasury = _treasuryOf(city);
+        if (registry.isFrozen(city)) {
+            return _mustNot(treasury, address(_house(house)), data, IClearinghouse.TreasuryFrozen.selector);
+        }
+        if (!_hasTreasury(city)) {
+            return _mustNot(treasury, address(_house(house)), data, IClearinghouse.NotTreasury.selector);
+        }
+        _must(treasury, address(_house(house)), data);
+        if (_limit[house][city] == 0) _taken[house][city][block.timestamp / 1 days] = 0;
+        _limit[house][city] = limit;
+    }
+
+    /// @notice What was withheld on a day is released: the debtor's treasury confirms it, or time has passed.
+    function releaseWithheld(uint256 seed) external act("releaseWithheld") {
+        uint8 house = _withheld[1].length != 0 && seed % 2 == 0 ? 1 : 0;
+        if (_withheld[house].length == 0) return;
+        uint256 place = (seed >> 8) % _withheld[house].length;
+        Withheld memory w = _withheld[house][place];
+        IClearinghouse h = _house(house);
+        bytes memory data = abi.encodeCall(IClearinghouse.releaseWithheld, (w.debtor, w.creditor, w.day));
+        uint256 from = (w.day + 1) * 1 days + _longestAnswer(house) + 4 days;
+        bool confirmed = (seed >> 16) % 2 == 0 && _hasTreasury(w.debtor);
+        address sender = confirmed ? _treasuryOf(w.debtor) : STRANGER;
+        if (block.timestamp < from && (!confirmed || registry.isFrozen(w.debtor))) {
+            if ((seed >> 24) % 4 != 0) return _mustNot(sender, address(h), data, IClearinghouse.StillWithheld.selector);
+            vm.warp(from);
+        }
+        uint256 before = h.withheld(w.debtor, w.creditor);
+        uint256 released = abi.decode(_must(sender, address(h), data), (uint256));
+        if (before - h.withheld(w.debtor, w.creditor) != released) revert Broken("another amount was released");
+        if (released > _withheldOn(house, w)) revert Broken("more was released than was withheld on that day");
+        if (abi.decode(_must(sender, address(h), data), (uint256)) != 0) revert Broken("a day was released twice");
+    }
+
+    function _longestAnswer(uint8 house) private view returns (uint256) {
+        (uint256 before, uint256 later) = (_terms[house].before.answerTime, _terms[house].later.answerTime);
+        return before > later ? before : later;
+    }
+
+    /// @dev What was withheld of the pair on its day; those entries are gone then.
+    function _withheldOn(uint8 house, Withheld memory w) private returns (uint256 sum) {
+        for (uint256 i = _withheld[house].length; i != 0; --i) {
+            Withheld memory other = _withheld[house][i - 1];
+            if (other.debtor != w.debtor || other.creditor != w.creditor || other.day != w.day) continue;
+            sum += other.amount;
+            _withheld[house][i - 1] = _withheld[house][_withheld[house].length - 1];
+            _withheld[house].pop();
+        }
+    }
+
+    /// @notice Anybody has arrears paid, as far as the debtor's balance reaches, but for what is withheld.
     function payArrears(uint256 seed) external act("payArrears") {
         IClearinghouse h = _house(_someHouse(seed));
         (uint16 debtor, uint16 creditor) = (_anyMember(seed >> 8), _anyMember(seed >> 16));
@@ -71,7 +132,7 @@ abstract contract MoneyActs is World {
             (debtor, creditor) = (codes[place / codes.length], codes[place % codes.length]);
             if (h.balanceOf(debtor) != 0) break;
         }
-        uint256 due = h.arrears(debtor, creditor);
+        uint256 due = h.arrears(debtor, creditor) - h.withheld(debtor, creditor);
         if (due > h.balanceOf(debtor)) due = h.balanceOf(debtor);
         bytes memory data = abi.encodeCall(IClearinghouse.payArrears, (debtor, creditor));
         if (abi.decode(_must(STRANGER, address(h), data), (uint256)) != due)

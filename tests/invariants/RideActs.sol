@@ -245,7 +245,9 @@ abstract contract RideActs is World {
         if (keccak256(result) != keccak256(abi.encode(keccak256(batch), settled, numbers.length - settled))) {
             revert Broken("settle returned something else");
         }
-        if (keccak256(_refusedIn(_enterLogs())) != keccak256(refused)) revert Broken("other rides were refused");
+        Vm.Log[] memory logs = _enterLogs();
+        if (keccak256(_refusedIn(logs)) != keccak256(refused)) revert Broken("other rides were refused");
+        _takenWithinLimits(house, operator, logs);
         ridesSettled += settled;
         ridesRefused += numbers.length - settled;
         _remember(house, operator, batch, signature, refused, numbers, settled);
@@ -302,33 +304,71 @@ abstract contract RideActs is World {
 
     /// @dev Protocol section 6, read once more: the lowest reason for which a ride is refused now, or 0.
     function _reason(uint8 house, Ride storage ride) private view returns (uint8) {
-        IClearinghouse h = _house(house);
-        (address key, uint256 from, uint256 until) = registry.issuerKey(ride.issuer, ride.keyId);
-        uint256 closesAt = h.closesAt();
-        if (closesAt != 0 && closesAt < until) until = closesAt;
         (uint256 entered, uint256 exited) = (ride.enteredAt, ride.exitedAt);
+        IClearinghouse.Parameters memory p = _termsAt(house, exited);
+        (address key, uint256 from, uint256 until) = registry.issuerKey(ride.issuer, ride.keyId);
+        uint256 closesAt = _house(house).closesAt();
+        if (closesAt != 0 && closesAt < until) until = closesAt;
         if (ride.signer == address(0) || ride.signer != key) return 1;
         if (entered > ride.notAfter + (entered == exited && ride.entryStation == 0 ? DAY : 0)) return 2;
-        if (ride.fare > ride.fareCap || ride.fare > h.maxFare()) return 3;
+        if (ride.fare > ride.fareCap || ride.fare > p.maxFare) return 3;
         if (ride.settled) return 4;
         if (exited > block.timestamp + 60 || exited < entered || exited > entered + DAY) return 5;
         if (entered == exited && (ride.entryStation == 0) == (ride.exitStation == 0)) return 5;
-        if (exited < _earliestExit(h)) return 6;
-        if (entered < from || entered >= until + h.grace()) return 7;
-        if (entered >= _goodUntil(ride.issuer, h)) return 8;
-        return exited >= _goodUntil(ride.operator, h) ? 9 : 0;
+        if (exited + p.submissionWindow < _sentBy(_house(house))) return 6;
+        if (entered < from || entered >= until + _graceAfter(house, until, p)) return 7;
+        if (_isStopped(house, ride.issuer, entered, p)) return 8;
+        return _isStopped(house, ride.operator, exited, p) ? 9 : 0;
     }
 
-    /// @dev What would have been too late by a stop may still be sent within 3 days after it.
-    function _earliestExit(IClearinghouse h) internal view returns (uint256) {
+    /// @dev What would have been too late by a stop may still be sent within 3 days after it, as if sent when that began.
+    function _sentBy(IClearinghouse h) internal view returns (uint256) {
         uint256 stopped = h.stoppedUntil();
         bool justAfter = stopped != 0 && block.timestamp >= stopped && block.timestamp <= stopped + STOP;
-        return (justAfter ? _stoppedFrom[address(h)] : block.timestamp) - h.submissionWindow();
+        return justAfter ? _stoppedFrom[address(h)] : block.timestamp;
     }
 
-    function _goodUntil(uint16 city, IClearinghouse h) private view returns (uint256) {
+    /// @dev Whether a time lies in a suspension of a city's, a past one too, or after its exit, and the grace is over.
+    function _isStopped(
+        uint8 house,
+        uint16 city,
+        uint256 time,
+        IClearinghouse.Parameters memory p
+    ) private view returns (bool) {
+        ICityRegistry.Suspension[] memory past = registry.suspensions(city);
+        for (uint256 i = 0; i < past.length; ++i) {
+            uint256 from = past[i].from;
+            if (time >= from + _graceAfter(house, from, p) && time < past[i].to) return true;
+        }
         (, ICityRegistry.Status status, , , , uint256 since) = registry.city(city);
-        return status == ICityRegistry.Status.Active ? type(uint256).max : since + h.grace();
+        return status != ICityRegistry.Status.Active && time >= since + _graceAfter(house, since, p);
+    }
+
+    /// @dev Of each issuer no more was paid than was left of its daily limit, and what is above that was withheld.
+    function _takenWithinLimits(uint8 house, uint16 operator, Vm.Log[] memory logs) private {
+        uint256 withheld;
+        for (uint256 i = 0; i < logs.length; ++i) {
+            bytes32 name = logs[i].topics[0];
+            if (name == IClearinghouse.FaresWithheld.selector) (, withheld) = abi.decode(logs[i].data, (uint256, uint256));
+            if (name != IClearinghouse.PairSettled.selector) continue;
+            uint16 issuer = uint16(uint256(logs[i].topics[2]));
+            (, uint256 fares, uint256 paid) = abi.decode(logs[i].data, (uint256, uint256, uint256));
+            uint256 within = _take(house, issuer, fares);
+            if (paid > within) revert Broken("more was taken in a day than the limit");
+            if (withheld != fares - within) revert Broken("another amount was withheld");
+            if (withheld != 0) _withheld[house].push(Withheld(issuer, operator, block.timestamp / 1 days, withheld));
+            withheld = 0;
+        }
+    }
+
+    function _take(uint8 house, uint16 issuer, uint256 fares) private returns (uint256 within) {
+        uint256 limit = _limit[house][issuer];
+        if (limit == 0) return fares;
+        uint256 today = block.timestamp / 1 days;
+        uint256 taken = _taken[house][issuer][today];
+        uint256 room = limit > taken ? limit - taken : 0;
+        within = fares < room ? fares : room;
+        _taken[house][issuer][today] = taken + within;
     }
 
     /// @dev Why any batch of this operator would be refused now, or 0.

@@ -33,6 +33,21 @@ abstract contract World {
         uint256[] rides; // their numbers in {rides}, by index
     }
 
+    /// @notice The parameters of rides that ended before a moment, and of later ones, as the members set them.
+    struct Terms {
+        IClearinghouse.Parameters before;
+        IClearinghouse.Parameters later;
+        uint256 changedAt;
+    }
+
+    /// @notice Fares above a debtor's daily limit, of one batch.
+    struct Withheld {
+        uint16 debtor;
+        uint16 creditor;
+        uint256 day;
+        uint256 amount;
+    }
+
     /// @notice What became of the acts of one kind.
     struct Tally {
         uint32 done; // valid, and went through
@@ -52,6 +67,8 @@ abstract contract World {
     uint256 internal constant RIDER_KEYS = 4;
     address internal constant STRANGER = address(0x57a4);
     address internal constant BANK = address(0xba4c);
+    /// @dev Stands for the treasury of a city that has none.
+    address internal constant NOBODY = address(0xdead);
 
     IConsortium public consortium;
     ICityRegistry public registry;
@@ -70,6 +87,12 @@ abstract contract World {
     mapping(uint8 house => uint256) public donatedTo;
 
     mapping(address house => uint256) internal _stoppedFrom;
+    Terms[2] internal _terms;
+    mapping(uint8 house => mapping(uint16 city => uint256)) internal _limit;
+    mapping(uint8 house => mapping(uint16 city => mapping(uint256 day => uint256))) internal _taken;
+    mapping(uint8 house => Withheld[]) internal _withheld;
+    /// @dev Which cities approve a proposal, by the tests' own count.
+    mapping(uint256 id => mapping(uint16 city => bool)) internal _approves;
 
     string[] internal _acts;
     mapping(string act => Tally) internal _tallies;
@@ -103,13 +126,14 @@ abstract contract World {
             (uint256 x, uint256 y) = vm.publicKeyP256(_riderPrivateKey(i));
             _riders[i] = bytes20(uint160(uint256(keccak256(abi.encode(x, y)))));
         }
-        IConsortium.Founder[] memory founders = new IConsortium.Founder[](FOUNDERS);
+        ICityRegistry.Founder[] memory founders = new ICityRegistry.Founder[](FOUNDERS);
         for (uint256 i = 0; i < FOUNDERS; ++i) {
-            founders[i] = IConsortium.Founder(
+            founders[i] = ICityRegistry.Founder(
                 codes[i],
                 "a city",
                 _person("admin", codes[i]),
-                _person("treasury", codes[i])
+                _person("treasury", codes[i]),
+                _person("recovery", codes[i])
             );
         }
         consortium = IConsortium(vm.deployCode("Consortium.sol:Consortium", abi.encode(founders)));
@@ -127,6 +151,7 @@ abstract contract World {
         h.refunds = h.clearinghouse.refunds();
         h.books = new Books(address(h.clearinghouse), address(h.refunds));
         h.domain = Rides.domain(CHAIN, address(h.clearinghouse));
+        _terms[number].later = IClearinghouse.Parameters(20_000, 24 hours, 30 days, 30 days, 10 days, 500);
     }
 
     /// @dev A new member registers two issuer keys and a submitter.
@@ -172,6 +197,11 @@ abstract contract World {
 
     function _treasuryOf(uint16 city) internal view returns (address treasury) {
         (, , , treasury, , ) = registry.city(city);
+        if (treasury == address(0)) treasury = NOBODY;
+    }
+
+    function _hasTreasury(uint16 city) internal view returns (bool) {
+        return _treasuryOf(city) != NOBODY;
     }
 
     /// @dev A city that is or was a member; the founders always are.
@@ -180,15 +210,30 @@ abstract contract World {
         if (!_isMember(city)) city = codes[(seed >> 8) % FOUNDERS];
     }
 
-    function _activeCities() internal view returns (uint16[] memory active) {
-        active = new uint16[](codes.length);
+    function _activeCities() internal view returns (uint256 count) {
+        for (uint256 i = 0; i < codes.length; ++i) {
+            if (_statusOf(codes[i]) == ICityRegistry.Status.Active) ++count;
+        }
+    }
+
+    /// @dev The members whose seats count now.
+    function _voters() internal view returns (uint16[] memory voters) {
+        voters = new uint16[](codes.length);
         uint256 count;
         for (uint256 i = 0; i < codes.length; ++i) {
-            if (_statusOf(codes[i]) == ICityRegistry.Status.Active) active[count++] = codes[i];
+            if (_counts(codes[i], block.timestamp)) voters[count++] = codes[i];
         }
         assembly ("memory-safe") {
-            mstore(active, count)
+            mstore(voters, count)
         }
+    }
+
+    /// @dev Whether a city's seat counted at the end of a second: a week after it joined, founders' at once, until it left.
+    function _counts(uint16 city, uint256 moment) internal view returns (bool) {
+        (ICityRegistry.Status status, , , uint256 countsFrom) = registry.voterOf(city);
+        if (status == ICityRegistry.Status.None || moment < countsFrom) return false;
+        uint256 exitedAt = registry.exitedAt(city);
+        return exitedAt == 0 || moment < exitedAt;
     }
 
     function _house(uint256 number) internal view returns (IClearinghouse) {
@@ -199,6 +244,23 @@ abstract contract World {
     function _someHouse(uint256 seed) internal view returns (uint8) {
         if (address(_house(0).successor()) == address(0)) return 0;
         return seed % 4 == 0 ? 0 : 1;
+    }
+
+    // ---------------------------------------------------------------- parameters, by the tests' own count
+
+    /// @dev The parameters of a ride, by when it ended.
+    function _termsAt(uint8 house, uint256 exitedAt) internal view returns (IClearinghouse.Parameters memory) {
+        return exitedAt < _terms[house].changedAt ? _terms[house].before : _terms[house].later;
+    }
+
+    /// @dev The grace after a moment, for a ride of these parameters: a longer one that came later revives nothing.
+    function _graceAfter(
+        uint8 house,
+        uint256 moment,
+        IClearinghouse.Parameters memory p
+    ) internal view returns (uint256) {
+        Terms storage t = _terms[house];
+        return moment < t.changedAt && t.before.grace < p.grace ? t.before.grace : p.grace;
     }
 
     // ---------------------------------------------------------------- acts
@@ -234,21 +296,20 @@ abstract contract World {
         _outcome = Outcome.Done;
     }
 
-    /// @dev Two thirds of the active members (of the others, where one is concerned) propose and approve a call.
+    /// @dev As many members as it takes propose and approve a call; the city concerned isn't among them, but its seat counts.
     function _approveByVote(address target, bytes memory data, uint16 concerned) internal returns (uint256 id) {
-        uint16[] memory active = _activeCities();
-        uint256 others = active.length;
-        for (uint256 i = 0; i < active.length; ++i) if (active[i] == concerned) --others;
-        uint256 needed = others == 0 ? 1 : (2 * others + 2) / 3;
+        uint16[] memory voters = _voters();
+        uint256 needed = (2 * voters.length + 2) / 3;
         uint256 votes;
-        for (uint256 i = 0; i < active.length && votes < needed; ++i) {
-            if (active[i] == concerned) continue;
+        for (uint256 i = 0; i < voters.length && votes < needed; ++i) {
+            if (voters[i] == concerned) continue;
             bytes memory data_ =
                 id == 0
-                    ? abi.encodeCall(IConsortium.propose, (active[i], target, data))
-                    : abi.encodeCall(IConsortium.approve, (id, active[i]));
-            bytes memory result = _must(_adminOf(active[i]), address(consortium), data_);
+                    ? abi.encodeCall(IConsortium.propose, (voters[i], target, data))
+                    : abi.encodeCall(IConsortium.approve, (id, voters[i]));
+            bytes memory result = _must(_adminOf(voters[i]), address(consortium), data_);
             if (id == 0) id = abi.decode(result, (uint256));
+            _approves[id][voters[i]] = true;
             ++votes;
         }
     }

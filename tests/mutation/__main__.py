@@ -31,9 +31,10 @@ COPIED = ("contracts", "tests", "interline", "network", "cities", "gate_client",
 DEPLOYED = ("CityRegistry", "Consortium", "SettlementToken", "Clearinghouse", "Refunds")
 CHECKS_TIMEOUT = 7_200  # of a whole suite that hangs; above the limit of any of its tests
 LIKELY = {
-    "CityRegistry": ("members", "two_keys"),
-    "Clearinghouse": ("settlement", "arrears", "funds", "parameters", "stop", "succession"),
-    "Consortium": ("votes", "waits", "stop_calls"),
+    "CityRegistry": ("members", "two_keys", "seats", "recovery_address", "waits", "recovery"),
+    "Clearinghouse": ("settlement", "arrears", "funds", "daily_limit", "parameters", "stop", "succession"),
+    "ClearinghouseChecks": ("parameters", "succession", "funds", "daily_limit"),
+    "Consortium": ("votes", "waits", "recovery", "seats", "stop_calls"),
     "ProtocolHashes": ("vectors", "disputes", "refunds"),
     "Refunds": ("refunds", "disputes"),
     "RideLoop": ("ride_reasons", "batch_format", "settlement"),
@@ -90,7 +91,7 @@ def load() -> list[Mutant]:
     ]
     names = [mutant.name for mutant in mutants]
     if len(set(names)) != len(names):
-        raise StaleMutant(f"expected a name of its own for each mutant, came twice: {_twice(names)}")
+        raise StaleMutant(f"expected a name of its own for each mutant, found twice: {_twice(names)}")
     return mutants
 
 

@@ -4,6 +4,7 @@ pragma solidity ^0.8.34;
 import {CityRegistry} from "../../contracts/CityRegistry.sol";
 import {Clearinghouse} from "../../contracts/Clearinghouse.sol";
 import {SettlementToken} from "../../contracts/SettlementToken.sol";
+import {ICityRegistry} from "../../contracts/interfaces/ICityRegistry.sol";
 import {IClearinghouse} from "../../contracts/interfaces/IClearinghouse.sol";
 import {Vm, vm} from "../invariants/Vm.sol";
 
@@ -28,10 +29,11 @@ contract MoneyProofs {
     }
 
     function setUp() external {
-        _registry = new CityRegistry();
-        _registry.admit(A, "A", address(0xa), address(this));
-        _registry.admit(B, "B", address(0xb), address(this));
-        _registry.admit(C, "C", address(0xc), address(this));
+        ICityRegistry.Founder[] memory founders = new ICityRegistry.Founder[](3);
+        founders[0] = ICityRegistry.Founder(A, "A", address(0xa), address(this), address(0xaa));
+        founders[1] = ICityRegistry.Founder(B, "B", address(0xb), address(this), address(0xbb));
+        founders[2] = ICityRegistry.Founder(C, "C", address(0xc), address(this), address(0xcc));
+        _registry = new CityRegistry(founders);
         _token = new SettlementToken(address(this));
         _house = new Clearinghouse(_registry, _token, IClearinghouse(address(0)));
         _token.mint(address(this), type(uint128).max);
