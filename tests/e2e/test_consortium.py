@@ -145,8 +145,8 @@ class World:
         assert after["proposals"][0]["state"] == "executed"
         return number
 
-    def settles(self, issuer: str, operator: str, fare: int, *, serial: int = 0) -> None:
-        """Settle a ride of an issuer's rider with an operator."""
+    def settles(self, issuer: str, operator: str, fare: int, *, serial: int = 0) -> bytes:
+        """Settle a ride of an issuer's rider with an operator; the batch."""
         house = self.contract("Clearinghouse")
         domain = Domain(self.web3.eth.chain_id, bytes.fromhex(house.address[2:]))
         entered = self.now - 3_600
@@ -169,6 +169,7 @@ class World:
         batch = Batch.build(CITIES[operator], [(CITIES[issuer], 1, ride)])
         signature = sign_batch(domain, key_of(operator, Role.SUBMITTER), batch)
         self.send(house.functions.settle(batch.to_bytes(), signature))
+        return batch.to_bytes()
 
     def contract(self, name: str) -> Any:
         file = json.loads((self.deployments / "local.json").read_text())
@@ -886,10 +887,38 @@ def date(day: int) -> str:
     return (datetime.date(1970, 1, 1) + datetime.timedelta(days=day)).isoformat()
 
 
-@pytest.mark.parametrize("amount", ["0", "-1", "1.234", "lots"])
-def test_a_daily_limit_is_an_amount_or_none(four: World, amount: str) -> None:
-    said = four.refused("daily-limit", "Shanghai", "--", amount)
-    assert "expected a daily limit" in said
+def test_a_daily_limit_is_an_amount_or_none(four: World) -> None:
+    for amount in ("0", "0.00", "1.234", "lots"):
+        assert "expected a daily limit" in four.refused("daily-limit", "Shanghai", amount), amount
+
+
+def test_a_frozen_treasury_sets_no_limit_and_confirms_nothing(four: World) -> None:
+    four.does("daily-limit", "Shanghai", "10.00")
+    four.settles("Shanghai", "Hangzhou", 1_500, serial=1)
+    four.does("freeze", "--as", "Shanghai")
+    assert "TreasuryFrozen(city=3100)" in four.refused("daily-limit", "Shanghai", "none")
+    assert "StillWithheld(releasableFrom=" in four.refused("release-withheld", "Shanghai", "--all")
+
+
+def test_what_corrections_were_set_off_against_is_taken_from_the_oldest_days_and_holds_back_no_other(
+    four: World,
+) -> None:
+    four.does("daily-limit", "Shanghai", "10.00")
+    batch = four.settles("Shanghai", "Hangzhou", 1_500, serial=1)
+    refund = four.contract("Refunds").functions.refund(batch, b"", 0, 1_500)
+    four.send(refund, key_of("Hangzhou", Role.TREASURY))  # 5.00 of it are set off against what is withheld
+    assert four.does("release-withheld", "Shanghai")["withheld"] == []
+    four.wait(16 * DAY)
+    four.settles("Shanghai", "Hangzhou", 1_700, serial=2)
+    shown = four.does("release-withheld", "Shanghai", status=1)
+    today = date(four.now // DAY)
+    assert [(it["day"], it["amount"]) for it in shown["withheld"]] == [(today, 700)]
+    assert shown["transactions"] == []
+    confirmed = four.does("release-withheld", "Shanghai", "--all")
+    assert len(confirmed["transactions"]) == 2  # the old day first, of which nothing is left
+    assert four.read("Clearinghouse", "withheld", 3100, 3301) == 0
+    four.does("pay-arrears", "--as", "Shanghai")
+    assert four.read("Clearinghouse", "arrearsOf", 3100) == 0
 
 
 def test_a_deposit_of_more_than_there_is_says_what_is_missing(four: World) -> None:

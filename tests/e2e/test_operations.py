@@ -50,9 +50,12 @@ NAMES = {
 CLIENTS = {"gate-client": gate_client, "issuer-client": issuer_client}
 
 
+LATER = re.compile(r"# ([0-9]+) days? later")
+
+
 def parts() -> Iterator[tuple[str, list[str]]]:
-    """The headings, and the lines of the `sh` blocks below each."""
-    for part in re.split(r"^#+ ", RUNBOOK, flags=re.MULTILINE)[1:]:
+    """The headings, and the lines of the `sh` blocks below each; lines such as `# 7 days later` are no headings."""
+    for part in re.split(r"^#+ (?![0-9]+ days? later$)", RUNBOOK, flags=re.MULTILINE)[1:]:
         heading, _, text = part.partition("\n")
         blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
         if blocks:
@@ -68,7 +71,7 @@ def test_the_runbook_can_be_followed(four: World, heading: str, lines: list[str]
         four.does("daily-limit", "Hangzhou", "10")
         four.settles("Hangzhou", "Shanghai", 1_500)
     for line in lines:
-        later = re.fullmatch(r"# ([0-9]+) days? later", line)
+        later = LATER.fullmatch(line)
         if later:
             four.wait(int(later[1]) * DAY)
             continue
@@ -92,6 +95,15 @@ def require_options(group: click.Command, words: list[str]) -> None:
     command = group.get_command(context, name)
     assert command is not None, f"there is no {name}"
     command.make_context(name, list(arguments), parent=context, resilient_parsing=False)
+
+
+def test_every_command_of_the_runbook_is_in_a_part_that_is_run() -> None:
+    run = [line for _, lines in parts() for line in lines]
+    assert len([line for line in run if line.startswith("ape run ")]) == len(
+        re.findall(r"^ape run ", RUNBOOK, re.MULTILINE)
+    )
+    assert len([line for line in run if LATER.fullmatch(line)]) == RUNBOOK.count(" later\n")
+    assert len({heading for heading, _ in parts()}) == len(list(parts()))
 
 
 def test_the_runbook_names_only_paths_that_are_there() -> None:
