@@ -44,7 +44,7 @@ NAMES = dict(enumerate(TEXTS.values(), FIRST_HOSTILE))
 """Each hostile text is the name of a city, by its code."""
 BOOKED = {
     *("Deposited", "Withdrawn", "ArrearsPaid", "PairSettled", "BatchSettled", "RideRejected"),
-    *("RideRefunded", "RideDisputed", "RideUpheld"),
+    *("RideRefunded", "RideDisputed", "RideUpheld", "FaresWithheld", "WithheldReleased"),
 }
 """Events whose amounts the books hold against each other: nobody puts just any number into them."""
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[2] / "schemas" / "camt.053.001.08.xsd")
