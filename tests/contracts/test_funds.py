@@ -109,7 +109,7 @@ def test_more_than_there_is_cannot_be_deposited(
 def test_more_than_all_money_cannot_be_deposited(
     world: World, clearinghouse: Contract, token: Contract, patron: str, ningbo: City
 ) -> None:
-    """An account holds 2^80 - 1 fen, 12 billion times a billion yuan; more would be cut off."""
+    """An account holds 2^80 - 1 fen, 12 billion times a trillion yuan; more would be cut off."""
     token.mint(patron, 2**90, sender=BANK_ACCOUNT)
     token.approve(clearinghouse, 2**256 - 1, sender=patron)
     for amount in (UINT80_MAX + 1, 2**90):
