@@ -29,7 +29,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CONTRACTS = REPOSITORY / "contracts"
 MANIFEST = REPOSITORY / ".build" / "__local__.json"
 
-GAS = 8_000_000
+GAS = 10_000_000
 NO_PREDECESSOR = "0x" + "00" * 20
 
 
