@@ -41,6 +41,7 @@ class WithheldDays:
         self._creditor = creditor
         self._read_to: int | None = None
         self._days: dict[int, set[int]] = {}
+        self._done: set[tuple[int, int]] = set()
 
     def due(self, sender: bytes, debtors: Iterable[int]) -> Iterator[tuple[int, int]]:
         """(debtor, day) of what can be released now, of these debtors; the oldest days of each first.
@@ -51,6 +52,8 @@ class WithheldDays:
         self._read()
         for debtor in debtors:
             for day in sorted(self._days.get(debtor, ())):
+                if (debtor, day) in self._done:
+                    continue
                 try:
                     self._chain.releasable(sender, debtor, self._creditor, day)
                 except ChainRefusalError as refusal:
@@ -60,8 +63,8 @@ class WithheldDays:
                 yield debtor, day
 
     def forget(self, debtor: int, day: int) -> None:
-        """A day was released, or there was nothing of it after all."""
-        self._days.get(debtor, set()).discard(day)
+        """A day was released, or there was nothing of it after all; nothing more is withheld of a day that is due."""
+        self._done.add((debtor, day))
 
     def _read(self) -> None:
         head = self._chain.head()

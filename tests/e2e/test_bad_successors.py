@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,8 @@ class Story:
         return make_trust_list(self.gate_chain(of), self.hangzhou.code, self.tariff, old)
 
     def decision(self, trust: TrustList, domain: Domain, now: int) -> GateReason:
-        """At the entry, for a fresh ticket of Shanghai's in a domain."""
+        """At the entry, for a fresh ticket of Shanghai's in a domain, by the list as it would be if made then."""
+        trust = replace(trust, block_time=now)
         rider = TicketOffice(domain, self.old.cities["Shanghai"]).issue(self.hangzhou, not_after=now + HOUR)
         return Verifier(trust, max_age=10**8).check_text(rider.shows(now).to_text(), Direction.ENTRY, now).reason
 
