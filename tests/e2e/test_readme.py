@@ -19,10 +19,13 @@ pytestmark = pytest.mark.timeout(15 * PATIENCE)  # some thirty commands, one aft
 
 @pytest.fixture
 def chain() -> Iterator[Chain]:
+    written = [REPOSITORY / "deployments" / f"{DEPLOYMENT}.json", REPOSITORY / "out" / "ledger" / f"{DEPLOYMENT}.duckdb"]
+    for path in written:
+        path.unlink(missing_ok=True)  # of a run that was killed
     with Chain(block_time=1) as chain:
         yield chain
-    (REPOSITORY / "deployments" / f"{DEPLOYMENT}.json").unlink(missing_ok=True)
-    (REPOSITORY / "out" / "ledger" / f"{DEPLOYMENT}.duckdb").unlink(missing_ok=True)
+    for path in written:
+        path.unlink(missing_ok=True)
 
 
 def tour() -> str:
