@@ -36,7 +36,7 @@ def votes_lines(standing: Standing) -> list[str]:
     """How many seats count and what two thirds of them are, which don't count yet; what small consortia can't do."""
     count = len(standing.voters)
     needed = votes_needed(count)
-    lines = [f"{count} seats count in votes, {needed} are two thirds"]
+    lines = [f"{count} {'seat counts' if count == 1 else 'seats count'} in votes, {needed} are two thirds"]
     lines += [
         f"the seat of {city.label} counts from {format_moment(city.counts_from)} on"
         for city in standing.members
