@@ -171,7 +171,7 @@ class Strain(Fate):
             self.switch_submitter: 3,
             self.set_parameters: 3,
             self.set_daily_limit: 4,
-            self.release_withheld: 3,
+            self.release_withheld: 8,
             self.wait: 1,
             self.stop_and_go_on: 2,
         }
@@ -250,6 +250,9 @@ def test_the_loop_does_what_its_plain_twin_and_the_reference_do(history: Twinned
     assert set(history.causes) <= WHOLE_REFUSALS
     assert len(history.causes) >= 8, f"expected at least 8 causes of refusal, came {set(history.causes)}"
     assert history.acts["stopSettlement"], "expected at least one emergency stop"
+    assert history.acts["set parameters"], "expected parameters that came to hold"
+    assert history.acts["reinstate"], "expected a suspension that ended"
+    assert history.statement.withheld, "expected fares above a daily limit"
 
 
 @pytest.mark.parametrize("start", [2**31 - 2 * HOUR, 2**32 - 20 * DAY])

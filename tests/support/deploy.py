@@ -29,7 +29,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CONTRACTS = REPOSITORY / "contracts"
 MANIFEST = REPOSITORY / ".build" / "__local__.json"
 
-GAS = 10_000_000
+GAS = 16_000_000
+"""More than anything here takes: 8.7 million to deploy a Consortium of 13 founders, 8.5 million for a Clearinghouse."""
 NO_PREDECESSOR = "0x" + "00" * 20
 
 
