@@ -12,11 +12,14 @@ from tests.contracts.story import (
     LANZHOU,
     NANJING,
     NINGBO,
+    NOON,
     SHANGHAI,
     STRANGER,
     WENZHOU,
     XUZHOU,
+    ZERO_ADDRESS,
     City,
+    deploy,
     found_consortium,
 )
 
@@ -120,3 +123,17 @@ def assemble(node: Node, count: int) -> Assembly:
     """A consortium of so many of the nine."""
     consortium, registry = found_consortium(node, NINE[:count])
     return Assembly(node, consortium, registry, NINE[:count])
+
+
+def passed(of: Assembly, call: Call, *, by: list[City], at: int = NOON) -> int:
+    """A proposal that these approve, one second after the other from then on; the last of them makes it pass."""
+    number = of.propose(call, by=by[0], at=at)
+    of.approve(number, *by[1:])
+    return number
+
+
+def reserve(of: Assembly) -> Call:
+    """Some call that waits, of a contract that obeys this Consortium."""
+    token = deploy(of.node, "SettlementToken", STRANGER)
+    house = deploy(of.node, "Clearinghouse", of.registry, token, ZERO_ADDRESS)
+    return house.call("setReserve", SHANGHAI.code, 1)

@@ -68,9 +68,13 @@ abstract contract MoneyActs is World {
 
     /// @notice A treasury limits what its city's tickets may take in a day, or lifts the limit.
     function limitDay(uint256 seed) external act("limitDay") {
+        _limitDay(seed);
+    }
+
+    function _limitDay(uint256 seed) private {
         uint16 city = _anyMember(seed);
         uint8 house = _someHouse(seed >> 16);
-        uint256 limit = (seed >> 24) % 4 == 0 ? 0 : _bounded(seed >> 32, 1, 3_000);
+        uint256 limit = (seed >> 24) % 4 == 0 ? 0 : _bounded(seed >> 32, 1, 1_000);
         bytes memory data = abi.encodeCall(IClearinghouse.setDailyLimit, (city, limit));
         address treasury = _treasuryOf(city);
         if (registry.isFrozen(city)) {
@@ -87,7 +91,7 @@ abstract contract MoneyActs is World {
     /// @notice What was withheld on a day is released: the debtor's treasury confirms it, or time has passed.
     function releaseWithheld(uint256 seed) external act("releaseWithheld") {
         uint8 house = _withheld[1].length != 0 && seed % 2 == 0 ? 1 : 0;
-        if (_withheld[house].length == 0) return;
+        if (_withheld[house].length == 0) return _limitDay(seed);
         uint256 place = (seed >> 8) % _withheld[house].length;
         Withheld memory w = _withheld[house][place];
         IClearinghouse h = _house(house);

@@ -31,16 +31,16 @@ COPIED = ("contracts", "tests", "interline", "network", "cities", "gate_client",
 DEPLOYED = ("CityRegistry", "Consortium", "SettlementToken", "Clearinghouse", "Refunds")
 CHECKS_TIMEOUT = 7_200  # of a whole suite that hangs; above the limit of any of its tests
 LIKELY = {
-    "CityRegistry": ("members", "two_keys", "seats", "recovery_address", "waits", "recovery"),
+    "CityRegistry": ("members", "two_keys", "seats", "recovery_address", "lost_waits", "recovery"),
     "Clearinghouse": ("settlement", "arrears", "funds", "daily_limit", "parameters", "stop", "succession"),
     "ClearinghouseChecks": ("parameters", "succession", "funds", "daily_limit"),
-    "Consortium": ("votes", "waits", "recovery", "seats", "stop_calls"),
+    "Consortium": ("votes", "waits", "lost_waits", "recovery", "seats", "stop_calls"),
     "ProtocolHashes": ("vectors", "disputes", "refunds"),
     "Refunds": ("refunds", "disputes"),
     "RideLoop": ("ride_reasons", "batch_format", "settlement"),
     "RideRules": ("ride_reasons",),
 }
-LONG = ("roles", "stolen_keys", "against_reference")
+LONG = ("roles", "stolen_keys", "stolen_votes", "against_reference")
 
 
 class StaleMutant(Exception):
