@@ -19,7 +19,10 @@ pytestmark = pytest.mark.timeout(15 * PATIENCE)  # some thirty commands, one aft
 
 @pytest.fixture
 def chain() -> Iterator[Chain]:
-    written = [REPOSITORY / "deployments" / f"{DEPLOYMENT}.json", REPOSITORY / "out" / "ledger" / f"{DEPLOYMENT}.duckdb"]
+    written = [
+        REPOSITORY / "deployments" / f"{DEPLOYMENT}.json",
+        REPOSITORY / "out" / "ledger" / f"{DEPLOYMENT}.duckdb",
+    ]
     for path in written:
         path.unlink(missing_ok=True)  # of a run that was killed
     with Chain(block_time=1) as chain:
