@@ -96,12 +96,12 @@ class Fate:
             self.leave: 1,
             self.refund: 14,
             self.dispute: 14,
-            self.answer: 8,
+            self.answer: 12,
             self.refund_unanswered: 5,
             self.revoke: 4,
             self.refund_revoked: 9,
             self.stop_or_resume: 2,
-            self.name_successor: 1,
+            self.name_successor: 2,
         }
         [act] = self.random.choices(list(acts), list(acts.values()))
         act()
@@ -190,7 +190,7 @@ class Fate:
             replace(good, x=other.x, y=other.y),
             other,
         ]
-        self.history.answer(key, self.random.choice([good] * len(wrong) + wrong))
+        self.history.answer(key, self.random.choice([good] * 4 + wrong))
 
     def refund_unanswered(self) -> None:
         if (key := self._disputed_ride()) is not None:
@@ -254,10 +254,12 @@ class Fate:
         return Named(data, refused, index), case
 
     def _disputed_ride(self) -> tuple[bytes, int] | None:
-        """Mostly one whose dispute is open."""
+        """Mostly one whose dispute is open, and can be answered still."""
         cases = self.history.corrections.cases
         stage = self.random.choice([Stage.OPEN] * 9 + [Stage.UPHELD, Stage.CLOSED, Stage.NEVER])
         keys = [key for key, case in cases.items() if case.stage == stage]
+        in_time = [key for key in keys if cases[key].answer_until >= self.history.now]
+        keys = in_time if in_time and self.random.random() < 0.6 else keys
         return self.random.choice(keys) if keys else None
 
     def _evidence(self, key: tuple[bytes, int]) -> Answer:
