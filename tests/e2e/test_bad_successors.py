@@ -41,7 +41,7 @@ def answering(answers: dict[str, bytes]) -> bytes:
     """Code that returns these bytes to these calls, by their signatures, and reverts at all others."""
     entries = [(keccak256(signature.encode())[:4], data) for signature, data in answers.items()]
     load, refuse = bytes.fromhex("5f3560e01c"), bytes.fromhex("5f5ffd")  # the selector; revert
-    jump, block = 11, 16  # bytes for each entry
+    jump, block = 11, 15  # bytes for each entry
     blocks_at = len(load) + jump * len(entries) + len(refuse)
     data_at = blocks_at + block * len(entries)
     jumps = blocks = b""
