@@ -150,7 +150,7 @@ class RideMaker:
         fields["not_after"] = self.random.choice([entered, entered - 1, entered - DAY, entered - DAY - 1, 0])
 
     def _above_cap(self, fields: Fields, issuer: City, key_id: int, operator: City, now: int) -> None:
-        highest, cap = self.ledger.schedule.at(fields["exited_at"]).max_fare, fields["fare_cap"]
+        highest, cap = self.ledger.schedule.at(max(0, fields["exited_at"])).max_fare, fields["fare_cap"]
         if self.random.random() < 0.5:
             fields["fare"] = cap + self.random.choice([0, 1, 500])
         else:
