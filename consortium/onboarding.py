@@ -28,7 +28,7 @@ class Onboarding:
     state: CityState
     """Read back from the chain at the end."""
     members_before: int
-    """Cities that had joined when it was admitted; members whose seats count now if it wasn't."""
+    """Cities that had joined when it was admitted, or have joined now if it wasn't."""
     proposal: Proposal | None
     """Its vote, as this run last saw it; None where it was over before, or never began."""
     receipts: tuple[Receipt, ...]

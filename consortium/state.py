@@ -63,7 +63,7 @@ class Reader:
             ),
             bank=self._bank(block),
             members=tuple(members),
-            members_before=codes.index(city.code) if joined else len(members),
+            members_before=codes.index(city.code) if joined else len(codes),
             proposal=proposal,
             rivals=tuple(rivals),
         )

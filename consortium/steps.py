@@ -102,7 +102,7 @@ class CityState:
     members: tuple[Member, ...]
     """The members whose seats count now, by admission."""
     members_before: int
-    """How many cities had joined when it was admitted; how many seats count now if it wasn't."""
+    """How many cities had joined when it was admitted, or have joined now if it wasn't."""
     proposal: Proposal | None
     rivals: tuple[Rival, ...]
 
