@@ -297,9 +297,17 @@ def test_what_only_absent_accounts_can_sign_is_named_and_the_rest_is_done(
 def test_balances_add_up_to_what_is_held(consortium: Network) -> None:
     books = consortium.run("balances", "--json").document
     assert sum(city["balance"] for city in books["cities"]) == books["held"] <= books["tokens_held"]
-    assert set(books["cities"][0]) == {"code", "name", "balance", "position", "arrears_owed", "arrears_due"}
+    assert set(books["cities"][0]) == {
+        "code",
+        "name",
+        "balance",
+        "position",
+        "arrears_owed",
+        "arrears_due",
+        "arrears_withheld",
+    }
     shanghai = {"code": 3100, "name": "Shanghai", "balance": 5_000_000, "position": 5_000_000}
-    assert books["cities"][0] == {**shanghai, "arrears_owed": 0, "arrears_due": 0}
+    assert books["cities"][0] == {**shanghai, "arrears_owed": 0, "arrears_due": 0, "arrears_withheld": 0}
 
 
 def test_balances_fails_where_tokens_fall_short_of_what_is_held(consortium: Network) -> None:
