@@ -485,22 +485,37 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     function _post(RideLoop.Run memory run, uint256 rides, uint256 fares) private returns (uint256 paid) {
         uint16 issuer = uint16(run.issuer); // two bytes of the batch, as the operator
         uint16 operator = uint16(run.operator);
-        Account storage payer = _accounts[issuer];
-        uint256 within = payer.dailyLimit == 0 ? fares : _take(payer, fares);
-        paid = _owesNothingDue(payer) ? Math.min(within, payer.balance) : 0;
-        payer.balance -= uint80(paid); // at most the balance
+        uint256 within;
+        (within, paid) = _pay(_accounts[issuer], fares);
         if (paid < fares) _addArrears(issuer, operator, fares - paid);
         if (within < fares) _withhold(issuer, operator, fares - within);
         emit PairSettled(run.batchId, issuer, operator, rides, fares, paid);
     }
 
-    /// @dev Counts fares against a city's daily limit, as far as there is room in it.
-    function _take(Account storage payer, uint256 fares) private returns (uint256 within) {
+    /// @dev Takes fares from a city's balance, as far as that and its daily limit reach. Written so that the compiler reads and writes
+    /// the account's word once: each field by itself costs some hundred gas more.
+    /// @return within What of the fares is within the limit.
+    /// @return paid What of that the balance paid.
+    function _pay(Account storage payer, uint256 fares) private returns (uint256 within, uint256 paid) {
+        (uint80 balance, uint80 owed, uint40 limit) = (payer.balance, payer.arrearsOwed, payer.dailyLimit);
+        bool pays = owed == 0 || owed == payer.withheldOwed; // nothing new before what it owes
+        if (limit == 0) {
+            paid = pays ? Math.min(fares, balance) : 0;
+            unchecked {
+                payer.balance = balance - uint80(paid); // at most the balance
+            }
+            return (fares, paid);
+        }
         uint16 today = _today();
-        uint256 taken = payer.day == today ? payer.takenToday : 0;
-        within = Math.min(fares, Math.saturatingSub(payer.dailyLimit, taken));
-        payer.takenToday = uint40(taken + within); // at most the greater of two limits
-        payer.day = today;
+        uint256 taken = payer.takenToday;
+        if (payer.day != today) taken = 0;
+        within = Math.min(fares, Math.saturatingSub(limit, taken));
+        paid = pays ? Math.min(within, balance) : 0;
+        unchecked {
+            payer.balance = balance - uint80(paid); // at most the balance
+            payer.takenToday = uint40(taken + within); // at most the greater of two limits
+            payer.day = today;
+        }
     }
 
     /// @dev Since when, if at all, a city is suspended or out.
