@@ -498,7 +498,7 @@ contract Clearinghouse is IClearinghouse, EIP712 {
     /// @return paid What of that the balance paid.
     function _pay(Account storage payer, uint256 fares) private returns (uint256 within, uint256 paid) {
         (uint80 balance, uint80 owed, uint40 limit) = (payer.balance, payer.arrearsOwed, payer.dailyLimit);
-        bool pays = owed == 0 || owed == payer.withheldOwed; // nothing new before what it owes
+        bool pays = owed == 0 || owed == payer.withheldOwed; // as _owesNothingDue, which reads the word again
         if (limit == 0) {
             paid = pays ? Math.min(fares, balance) : 0;
             unchecked {
