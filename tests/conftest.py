@@ -1,7 +1,8 @@
 """What all tests share.
 
 Property tests have no deadline and don't mind being slow, for other tests keep the cores busy beside them; one that
-fails says how to have the same example again. No thread that a test left behind keeps the process from ending.
+fails says how to have the same example again. No thread that a test left behind keeps the process from ending. Each
+test begins with the interpreter's own limit of recursion, as our programs do.
 """
 
 import faulthandler
@@ -13,8 +14,15 @@ from hypothesis import HealthCheck, settings
 LEFT_OVER = 600.0
 """Seconds that threads which outlive the tests have until the process ends without them, and says where they hang."""
 
+RECURSION_LIMIT = sys.getrecursionlimit()
+"""Before any import of a test: py_ecc, of Ape's own chain, raises it so high that nested JSON ends the process."""
+
 settings.register_profile("interline", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("interline")
+
+
+def pytest_runtest_setup() -> None:
+    sys.setrecursionlimit(RECURSION_LIMIT)
 
 
 @pytest.hookimpl(trylast=True)
