@@ -1,13 +1,14 @@
 """What all tests share.
 
 Property tests have no deadline and don't mind being slow, for other tests keep the cores busy beside them; one that
-fails says how to have the same example again. No thread that a test left behind keeps the process from ending. Each
-unit test has the interpreter's own limit of recursion, as our programs have.
+fails says how to have the same example again. No thread that a test left behind keeps the process from ending, and
+no worker that died keeps the others waiting. Each unit test has the interpreter's own limit of recursion, as our
+programs have.
 """
 
 import faulthandler
+import importlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,22 +17,47 @@ from hypothesis import HealthCheck, settings
 LEFT_OVER = 600.0
 """Seconds that threads which outlive the tests have until the process ends without them, and says where they hang."""
 
+SILENCE = 2_100.0
+"""Seconds without a word from any worker until the run ends: more than one test may take (`timeout` of pytest). Where
+a worker dies, pytest-xdist has been seen to wait for it for ever."""
+
 UNIT = Path(__file__).resolve().parent / "unit"
 RECURSION_LIMIT = sys.getrecursionlimit()
-"""Before any import of a test: py_ecc, of Ape's own chain, raises it so high that nested JSON ends the process."""
+DEEPEST = 20_000
+"""Frames that the stack has room for. Ape's own chain raises the limit to 100,000 when it is first imported, so high
+that nested JSON ends the process instead of being refused: it is imported here, not in the midst of a test."""
+importlib.import_module("eth")
 
 settings.register_profile("interline", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("interline")
 
 
 @pytest.fixture(autouse=True)
-def the_interpreter_s_own_recursion_limit(request: pytest.FixtureRequest) -> Iterator[None]:
+def the_interpreter_s_own_recursion_limit(request: pytest.FixtureRequest) -> None:
     """Unit tests have what our programs have; Ape in the tests' own process needs more."""
-    before = sys.getrecursionlimit()
-    if UNIT in request.path.parents:
-        sys.setrecursionlimit(RECURSION_LIMIT)
-    yield
-    sys.setrecursionlimit(before)
+    sys.setrecursionlimit(RECURSION_LIMIT if UNIT in request.path.parents else DEEPEST)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that waits for the workers doesn't for ever."""
+    if _has_workers(config):
+        faulthandler.dump_traceback_later(SILENCE, exit=True, file=sys.__stderr__)
+        config.pluginmanager.register(_Listener(), "silence")
+
+
+class _Listener:
+    """Begins the time anew at each word of a worker."""
+
+    def pytest_runtest_logstart(self) -> None:
+        faulthandler.dump_traceback_later(SILENCE, exit=True, file=sys.__stderr__)
+
+    def pytest_runtest_logreport(self) -> None:
+        faulthandler.dump_traceback_later(SILENCE, exit=True, file=sys.__stderr__)
+
+
+def _has_workers(config: pytest.Config) -> bool:
+    return not hasattr(config, "workerinput") and config.getoption("numprocesses", None) is not None
 
 
 @pytest.hookimpl(trylast=True)
