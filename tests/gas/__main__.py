@@ -17,7 +17,7 @@ MEASURED = REPOSITORY / "out" / "gas" / "interline.json"
 SNAPSHOT = Path(__file__).with_name("snapshot.json")
 TABLE = Path(__file__).with_name("README.md")
 ARTIFACTS = REPOSITORY / "out" / "forge"
-CONTRACTS = ("CityRegistry", "Clearinghouse", "Consortium", "Refunds", "SettlementToken")
+CONTRACTS = ("CityRegistry", "Clearinghouse", "ClearinghouseChecks", "Consortium", "Refunds", "SettlementToken")
 
 TOLERANCE = 0.005
 LARGEST_CODE = 24_576  # EIP-170
