@@ -89,7 +89,7 @@ year: .build/.ready ## The article's first year on a local chain (RIDES=3000000)
 	@$(BIN)/python -m demo.year --serve $(if $(RIDES),--rides $(RIDES))
 
 test: .build/.ready ## All tests but the long ones
-	@$(BIN)/pytest -m "not crash and not office and not browser" -n 2 --dist loadfile --max-worker-restart=0
+	@$(BIN)/pytest -m "not crash and not office and not browser" -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
 test-crash: .build/.ready ## Kill gates and submitters at random moments, at least 100 times
 	@$(BIN)/pytest -m crash

@@ -22,6 +22,21 @@ SILENCE = 2_100.0
 a worker dies, pytest-xdist has been seen to wait for it for ever."""
 
 UNIT = Path(__file__).resolve().parent / "unit"
+LONG = [
+    Path(__file__).resolve().parent / file
+    for file in (
+        "e2e/test_readme.py",
+        "contracts/test_against_reference.py",
+        "contracts/test_against_twin.py",
+        "contracts/test_governance_against_reference.py",
+        "privacy/test_linkage.py",
+        "privacy/test_feed_of_a_rider.py",
+        "unit/ledger/test_statement_property.py",
+        "unit/ledger/test_forms_property.py",
+    )
+]
+"""Files outside tests/e2e, or single tests in it, that take longest."""
+
 RECURSION_LIMIT = sys.getrecursionlimit()
 DEEPEST = 20_000
 """Frames that the stack has room for. Ape's own chain raises the limit to 100,000 when it is first imported, so high
@@ -36,6 +51,11 @@ settings.load_profile("interline")
 def the_interpreter_s_own_recursion_limit(request: pytest.FixtureRequest) -> None:
     """Unit tests have what our programs have; Ape in the tests' own process needs more."""
     sys.setrecursionlimit(RECURSION_LIMIT if UNIT in request.path.parents else DEEPEST)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that no worker is left with one at the end while the others have nothing to do."""
+    items.sort(key=lambda item: (item.path not in LONG, item.path.parent.name != "e2e"))
 
 
 @pytest.hookimpl(trylast=True)

@@ -22,7 +22,8 @@ from interline.contracts import load_abi
 from interline.signatures import to_checksum
 from network.accounts import Role, city_index, test_address
 from network.chain import Chain
-from tests.support.patience import PATIENCE, running
+from tests.support.patience import running
+from tests.support.programs import run_program
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 APE = str(Path(sys.executable).parent / "ape")
@@ -86,7 +87,7 @@ class Network:
 
 
 def ended(command: list[str]) -> Ended:
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE)
+    done = run_program(command, cwd=REPOSITORY)
     assert "Traceback" not in done.stderr, done.stderr
     return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -16,7 +16,7 @@ from interline.keystores import save_keystore
 from interline.signatures import to_checksum
 from network.accounts import Role
 from tests.support.deploy import City, Deployment
-from tests.support.patience import PATIENCE
+from tests.support.programs import run_program
 from tests.support.riders import Rider
 
 PASSWORD = "a password for tests"
@@ -45,14 +45,7 @@ class GateFolder:
 
     def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run `gate-client` and wait for it."""
-        return subprocess.run(
-            self.command(*arguments),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=self.environment,
-            timeout=PATIENCE,
-        )
+        return run_program(self.command(*arguments), input=stdin, env=self.environment)
 
     def scan_texts(self, direction: str, texts: Sequence[str], *, station: int = 1) -> list[dict[str, Any]]:
         """Type texts into `gate-client scan -` and return its answers."""

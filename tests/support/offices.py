@@ -26,7 +26,7 @@ from issuer_client.config import IssuerConfig, load_config
 from issuer_client.office import TicketOffice
 from network.accounts import Role
 from tests.support.deploy import REPOSITORY, City, Deployment, send_all
-from tests.support.patience import PATIENCE
+from tests.support.programs import run_program
 
 PASSWORD = "a password for tests"
 CITIES = REPOSITORY / "cities"
@@ -61,9 +61,7 @@ class OfficeFolder:
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run `issuer-client` and wait for it."""
-        done = subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, env=self.environment, timeout=PATIENCE
-        )
+        done = run_program(self.command(*arguments), env=self.environment)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
