@@ -75,7 +75,7 @@ def run(name: str, moment: Moment, files: list[str]) -> bool:
     shown = datetime.fromtimestamp(time.time() + moment.offset(time.time()), UTC)
     print(f"=== {name}: {moment.why}; {shown:%Y-%m-%d %H:%M} UTC, TZ {moment.zone or 'as it is'}", flush=True)
     require_shifted(moment, environment)
-    options = ["-n", "2", "--dist", "loadfile", "--max-worker-restart=0"]
+    options = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart=0"]
     command = [sys.executable, "-m", "pytest", "-q", "-m", UNMARKED, *options, *files]
     return subprocess.run(command, cwd=REPOSITORY, env=environment_at(moment), check=False).returncode == 0
 
