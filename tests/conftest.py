@@ -8,6 +8,7 @@ programs have.
 
 import faulthandler
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -42,6 +43,9 @@ DEEPEST = 20_000
 """Frames that the stack has room for. Ape's own chain raises the limit to 100,000 when it is first imported, so high
 that nested JSON ends the process instead of being refused: it is imported here, not in the midst of a test."""
 importlib.import_module("eth")
+
+os.environ["no_proxy"] = ",".join(filter(None, ["127.0.0.1", os.environ.get("no_proxy")]))
+"""No proxy is asked for the tests' chains; requests otherwise looks through the whole environment, at every request."""
 
 settings.register_profile("interline", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("interline")
