@@ -289,6 +289,8 @@ class Journal:
 def bound_line(path: Path) -> Line | None:
     """The line that an existing journal is bound to; None where there is no journal yet.
 
+    One whose tables another process is about to make, or was killed before it did, is none yet.
+
     Raises:
         JournalError: the file is no journal.
     """
@@ -296,7 +298,10 @@ def bound_line(path: Path) -> Line | None:
         return None
     db = _connect(path)
     try:
+        db.execute("BEGIN")  # one state of the file for what follows
         (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version == 0 and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return None
         before = "SELECT NULL, chain_id, clearinghouse, NULL, 0 FROM binding"
         return _line_of(db.execute(before if version == 1 else _DOMAINS).fetchall())
     except sqlite3.Error as error:

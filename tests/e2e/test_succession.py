@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -206,6 +208,12 @@ def test_another_journal_is_told_that_it_is_of_another_line(story: Story, tmp_pa
         assert "use a new journal" in done.stderr
 
 
+def _ended(process: subprocess.Popen[str], errors: IO[str]) -> str:
+    process.wait(PATIENCE)
+    errors.seek(0)
+    return f"it ended with status {process.returncode}: {errors.read()}"
+
+
 def test_a_watch_that_runs_on_follows_the_successor(story: Story) -> None:
     """`submit --watch` was started before there was one, and is never restarted."""
     gate = story.gate("gate")
@@ -219,7 +227,9 @@ def test_a_watch_that_runs_on_follows_the_successor(story: Story) -> None:
         gate.json("sync")
         for office, deployment in ((old_office, story.old), (new_office, story.new)):
             through(gate, story.riders(office, 2))
-            [batch] = json.loads(watch.stdout.readline())["batches"]
+            line = watch.stdout.readline()
+            assert line, _ended(watch, errors)
+            [batch] = json.loads(line)["batches"]
             assert (batch["settled"], batch["clearinghouse"]) == (2, deployment.clearinghouse.address)
         watch.send_signal(signal.SIGTERM)
         assert watch.wait(PATIENCE) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +76,26 @@ class TestWhoseItIs:
 
     def test_there_is_no_domain_without_a_journal(self, tmp_path: Path) -> None:
         assert bound_line(tmp_path / "gate.db") is None
+
+    def test_a_journal_that_was_only_begun_is_bound_to_nothing_and_gone_on_with(
+        self, tmp_path: Path, domain: Domain
+    ) -> None:
+        """A process was killed between the file and its tables."""
+        path = tmp_path / "gate.db"
+        path.touch()
+        assert bound_line(path) is None
+        Journal(path, operator=3301, domain=domain).close()
+        assert bound_line(path) == Line(domain)
+
+    def test_a_journal_is_read_while_another_process_makes_it(self, tmp_path: Path, domain: Domain) -> None:
+        for number in range(100):
+            path = tmp_path / f"{number}.db"
+            with ThreadPoolExecutor(1) as pool:
+                made = pool.submit(lambda at: Journal(at, operator=3301, domain=domain).close(), path)
+                while not made.done():
+                    assert bound_line(path) in (None, Line(domain))
+                made.result()
+            assert bound_line(path) == Line(domain)
 
 
 class TestWhatItKeeps:
