@@ -22,9 +22,10 @@ SILENCE = 2_100.0
 """Seconds without a word from any worker until the run ends: more than one test may take (`timeout` of pytest). Where
 a worker dies, pytest-xdist has been seen to wait for it for ever."""
 
-UNIT = Path(__file__).resolve().parent / "unit"
+TESTS = Path(__file__).resolve().parent
+UNIT = TESTS / "unit"
 LONG = [
-    Path(__file__).resolve().parent / file
+    TESTS / file
     for file in (
         "e2e/test_readme.py",
         "contracts/test_against_reference.py",
@@ -65,23 +66,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """The process that waits for the workers doesn't for ever."""
-    if _has_workers(config):
-        faulthandler.dump_traceback_later(SILENCE, exit=True, file=sys.__stderr__)
+    if not hasattr(config, "workerinput") and config.getoption("numprocesses", None) is not None:
+        _end_after(SILENCE)
         config.pluginmanager.register(_Listener(), "silence")
 
 
 class _Listener:
     """Begins the time anew at each word of a worker."""
 
-    def pytest_runtest_logstart(self) -> None:
-        faulthandler.dump_traceback_later(SILENCE, exit=True, file=sys.__stderr__)
-
     def pytest_runtest_logreport(self) -> None:
-        faulthandler.dump_traceback_later(SILENCE, exit=True, file=sys.__stderr__)
+        _end_after(SILENCE)
 
 
-def _has_workers(config: pytest.Config) -> bool:
-    return not hasattr(config, "workerinput") and config.getoption("numprocesses", None) is not None
+def _end_after(seconds: float) -> None:
+    """End this process then, and say where its threads are, unless this is called again before."""
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)
 
 
 @pytest.hookimpl(trylast=True)
@@ -91,4 +90,4 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     pytest-xdist's workers wait here for each other, and are ended by the process that started them.
     """
     if not hasattr(config, "workerinput"):
-        faulthandler.dump_traceback_later(LEFT_OVER, exit=True, file=sys.__stderr__)
+        _end_after(LEFT_OVER)

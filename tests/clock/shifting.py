@@ -70,7 +70,7 @@ MOMENTS: Final[dict[str, Moment]] = {
 }
 
 
-def library() -> Path:
+def faketime_library() -> Path:
     """libfaketime's, the one for programs with threads.
 
     Raises:
@@ -88,4 +88,4 @@ def environment_at(moment: Moment) -> dict[str, str]:
     Raises:
         NoFakeTimeError: libfaketime isn't installed, and is needed.
     """
-    return moment.environment(time.time(), Path() if moment.at is None else library(), os.environ)
+    return moment.environment(time.time(), Path() if moment.at is None else faketime_library(), os.environ)

@@ -20,7 +20,6 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -78,15 +77,9 @@ def _text(file: IO[bytes]) -> str:
 # ---------------------------------------------------------------- the process that forks
 
 
-@dataclass(frozen=True)
-class _Server:
-    path: str
-    process: subprocess.Popen[str]
-
-
 @cache
-def _server(name: str) -> _Server:
-    """Started at the first run, ended with the tests."""
+def _server(name: str) -> str:
+    """The path of its socket; it is started at the first run, and ended with the tests."""
     if name not in PROGRAMS:
         raise ValueError(f"expected a program of {', '.join(PROGRAMS)}, found {name}")
     folder = tempfile.TemporaryDirectory(prefix="programs-")
@@ -107,13 +100,13 @@ def _server(name: str) -> _Server:
     atexit.register(end)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n", f"{name} can't be imported"
-    return _Server(path, process)
+    return path
 
 
-def _run(server: _Server, asked: object, files: Sequence[IO[bytes]], timeout: float) -> int | None:
+def _run(path: str, asked: object, files: Sequence[IO[bytes]], timeout: float) -> int | None:
     """The status with which a run ended; None if it was killed because its time was over."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(server.path)
+        connection.connect(path)
         message = json.dumps(asked).encode() + b"\n"
         sent = socket.send_fds(connection, [message], [file.fileno() for file in files])
         connection.sendall(message[sent:])

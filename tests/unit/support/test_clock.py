@@ -65,7 +65,7 @@ def test_another_zone_needs_no_other_clock() -> None:
 def test_without_libfaketime_it_is_said_what_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shifting, "LIBRARIES", (f"{tmp_path}/*.so",))
     with pytest.raises(NoFakeTimeError, match="found none; `make tools` installs it"):
-        shifting.library()
+        shifting.faketime_library()
 
 
 def test_tests_that_look_at_the_machines_or_a_chains_clock_are_found(tmp_path: Path) -> None:
