@@ -11,16 +11,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import requests
 from eth_typing import BlockNumber
 from web3 import Web3
-from web3.exceptions import TransactionNotFound, Web3Exception
+from web3.exceptions import TransactionNotFound
 from web3.middleware import ExtraDataToPOAMiddleware
 
 from consortium.accounts import Signers
 from consortium.calls import Call, Step, decode_answer, encode_call
 from consortium.costs import Cost
 from consortium.errors import ChainError, ConsortiumError, TransactionError
+from consortium.node import NODE_ERRORS, Node
+from consortium.reads import Read, Reads
 from consortium.refusals import explain_revert
 from interline.chain_data import decode_event, event_topics
 from interline.errors import ChainDataError
@@ -28,8 +29,6 @@ from interline.safe_text import safe_text
 
 logger = logging.getLogger(__name__)
 
-NODE_ERRORS: Final = (Web3Exception, requests.RequestException, OSError)
-"""What the node's silence and its refusals come as."""
 _MINED_WITHIN: Final = 180.0  # seconds
 _POLL: Final = 0.05  # seconds
 _MOST_GAS: Final = 15_000_000  # for trying a proposal's call: no client sends one that takes more
@@ -69,6 +68,7 @@ class Chain:
         self._provider = provider
         self._tell = tell
         self.web3: Web3 = provider.web3
+        self._node = Node(self.web3)
         if ExtraDataToPOAMiddleware not in self.web3.middleware_onion:  # Ape overlooks some such chains
             self.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
         self.is_local: bool = provider.network.is_dev
@@ -96,19 +96,27 @@ class Chain:
         Raises:
             ChainError: the node doesn't answer, or there is no such contract.
         """
-        call = {
-            "to": Web3.to_checksum_address(address),
-            "data": Web3.to_hex(encode_call(contract, function, *arguments)),
-        }
+        (found,) = self._read([Read(contract, address, function, arguments)], block)
+        if isinstance(found, ChainError):
+            raise found
+        return found
+
+    def reads(self, block: int) -> Reads:
+        """Collects reads at one block, to have their answers in few requests."""
+        return Reads(lambda reads: self._read(reads, block))
+
+    def _read(self, reads: Sequence[Read], block: int | None) -> list[Any]:
+        """For each read what it returns, or a ChainError."""
         at = "latest" if block is None else hex(block)
-        what = f"{contract}.{function} at {address}: expected an answer"
-        try:  # web3's own way takes four times as long, and a survey of all members is many reads
-            answer = self.web3.provider.make_request("eth_call", [call, at])  # type: ignore[arg-type]
-            return decode_answer(contract, function, bytes.fromhex(answer["result"][2:]))
-        except NODE_ERRORS as error:
-            raise ChainError(f"{what}, came {_shown(error)}") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise ChainError(f"{what}, came {safe_text(str(answer)[:300])}") from error
+        calls = [
+            {
+                "to": Web3.to_checksum_address(r.address),
+                "data": Web3.to_hex(encode_call(r.contract, r.function, *r.arguments)),
+            }
+            for r in reads
+        ]
+        answers = self._node.answers([("eth_call", [call, at]) for call in calls])
+        return [_value(read, answer) for read, answer in zip(reads, answers, strict=True)]
 
     def events(
         self, contract: str, address: str, event: str, blocks: tuple[int, int], **arguments: Any
@@ -367,6 +375,17 @@ def _refusal(error: Any) -> _RefusedError:
         return _RefusedError(explain_revert(bytes.fromhex(found[1])), by_contract=True)
     words = error.get("message", error) if isinstance(error, Mapping) else error
     return _RefusedError(safe_text(str(words)[:300]), by_contract="revert" in str(words).lower())
+
+
+def _value(read: Read, answer: Any) -> Any:
+    """What a view function returned, or a ChainError."""
+    what = f"{read.contract}.{read.function} at {read.address}: expected an answer"
+    if isinstance(answer, Exception):
+        return ChainError(f"{what}, came {_shown(answer)}")
+    try:
+        return decode_answer(read.contract, read.function, bytes.fromhex(answer["result"][2:]))
+    except (KeyError, TypeError, ValueError, *NODE_ERRORS):
+        return ChainError(f"{what}, came {safe_text(str(answer)[:300])}")
 
 
 def _shown(error: Exception) -> str:

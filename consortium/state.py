@@ -1,16 +1,18 @@
 """What the chain says about a city that is to join, or has joined."""
 
+from functools import partial
 from typing import Any, Final
 
 from consortium.calls import decode_call
 from consortium.chain import Chain
 from consortium.deployments import Deployment
 from consortium.errors import ChainError
+from consortium.reads import Answer
 from consortium.steps import CityState, Contracts, Member, Proposal, Rival, Status, admission, opening_reference
 from interline.cities import CityFile
 from interline.safe_text import short_name
 
-_NAME, _STATUS, _ADMIN, _TREASURY = range(4)  # of what CityRegistry.city returns
+_NAME, _STATUS, _ADMIN = range(3)  # of what CityRegistry.city returns
 _COUNTS_FROM: Final = 3  # of what CityRegistry.voterOf returns
 _MEMBERS: Final = (Status.ACTIVE, Status.SUSPENDED)
 _TARGET, _DATA, _PROPOSED_AT, _EXECUTED, _VOTES, _NEEDED = 0, 1, 3, 4, 5, 6  # of what Consortium.proposal returns
@@ -38,30 +40,35 @@ class Reader:
     def city(self, city: CityFile) -> CityState:
         """What the chain says about a city now. Raises ChainError."""
         block, now = self._chain.head()
-        entry = self._registry("city", city.code, block=block)
+        reads = self._chain.reads(block)
+        ask = partial(reads, _REGISTRY, self.contracts.registry)
+        entry, recovery, voter = (ask(name, city.code) for name in ("city", "recoveryOf", "voterOf"))
+        submitters = {s: ask("isSubmitter", city.code, s) for s in city.submitters}
+        balance = reads("Clearinghouse", self.contracts.clearinghouse, "balanceOf", city.code)
+        token = partial(reads, "SettlementToken", self.contracts.token)
+        tokens = token("balanceOf", city.treasury)
+        allowance = token("allowance", city.treasury, self.contracts.clearinghouse)
+        bank = token("bank")
+        _, status, admin, treasury, *_ = entry()
         codes, members = self._members(block, now)
-        joined = entry[_STATUS] != Status.NONE
+        joined = status != Status.NONE
         proposal, rivals = (None, []) if joined else self._proposals(city, members, block, now)
         return CityState(
             block=block,
             now=now,
-            status=Status(entry[_STATUS]),
-            name=short_name(entry[_NAME]),
-            admin=entry[_ADMIN],
-            treasury=entry[_TREASURY],
-            recovery=self._registry("recoveryOf", city.code, block=block),
-            counts_from=self._registry("voterOf", city.code, block=block)[_COUNTS_FROM],
+            status=Status(status),
+            name=short_name(entry()[_NAME]),
+            admin=admin,
+            treasury=treasury,
+            recovery=recovery(),
+            counts_from=voter()[_COUNTS_FROM],
             issuer_keys=self._issuer_keys(city.code, block),
-            submitters=frozenset(
-                s for s in city.submitters if self._registry("isSubmitter", city.code, s, block=block)
-            ),
-            balance=self._read("Clearinghouse", "balanceOf", city.code, block=block),
+            submitters=frozenset(submitter for submitter, may in submitters.items() if may()),
+            balance=balance(),
             deposited=self._deposited(city, block),
-            tokens=self._read("SettlementToken", "balanceOf", city.treasury, block=block),
-            allowance=self._read(
-                "SettlementToken", "allowance", city.treasury, self.contracts.clearinghouse, block=block
-            ),
-            bank=self._bank(block),
+            tokens=tokens(),
+            allowance=allowance(),
+            bank=_known(bank),
             members=tuple(members),
             members_before=codes.index(city.code) if joined else len(codes),
             proposal=proposal,
@@ -70,23 +77,22 @@ class Reader:
 
     def _members(self, block: int, now: int) -> tuple[list[int], list[Member]]:
         """The codes of all cities that ever joined, and those of them whose seats count."""
+        reads = self._chain.reads(block)
+        ask = partial(reads, _REGISTRY, self.contracts.registry)
         codes = list(self._registry("cities", block=block))
-        entries = [(code, self._registry("city", code, block=block)) for code in codes]
-        found = [(code, e) for code, e in entries if e[_STATUS] in _MEMBERS]
-        members = [Member(code, short_name(e[_NAME]), e[_ADMIN]) for code, e in found]
-        counts_from = {m.code: self._registry("voterOf", m.code, block=block)[_COUNTS_FROM] for m in members}
-        return codes, [member for member in members if counts_from[member.code] <= now]
-
-    def _bank(self, block: int) -> str:
-        """Who mints the token; nobody known where the settlement currency isn't that of a test network."""
-        try:
-            return str(self._read("SettlementToken", "bank", block=block))
-        except ChainError:
-            return NOBODY
+        asked = [(code, ask("city", code), ask("voterOf", code)) for code in codes]
+        found = [(code, entry(), voter()[_COUNTS_FROM]) for code, entry, voter in asked]
+        return codes, [
+            Member(code, short_name(entry[_NAME]), entry[_ADMIN])
+            for code, entry, counts_from in found
+            if entry[_STATUS] in _MEMBERS and counts_from <= now
+        ]
 
     def _issuer_keys(self, code: int, block: int) -> dict[int, tuple[str, int, int]]:
+        reads = self._chain.reads(block)
         ids = self._registry("issuerKeyIds", code, block=block)
-        return {key_id: tuple(self._registry("issuerKey", code, key_id, block=block)) for key_id in ids}
+        asked = {key_id: reads(_REGISTRY, self.contracts.registry, "issuerKey", code, key_id) for key_id in ids}
+        return {key_id: tuple(key()) for key_id, key in asked.items()}
 
     def _deposited(self, city: CityFile, block: int) -> int:
         """Anyone may deposit to a city, with any reference: only its treasury's own deposits count."""
@@ -117,8 +123,9 @@ class Reader:
         if not alike:
             return None, rivals
         number, votes, needed = max(alike, key=lambda one: (one[1], -one[0]))
-        approved = [m.code for m in members if self._consortium("hasApproved", number, m.code, block=block)]
-        return Proposal(number, votes, needed, frozenset(approved)), rivals
+        reads = self._chain.reads(block)
+        asked = {m.code: reads("Consortium", self.contracts.consortium, "hasApproved", number, m.code) for m in members}
+        return Proposal(number, votes, needed, frozenset(code for code, has in asked.items() if has())), rivals
 
     def _registry(self, function: str, *arguments: Any, block: int) -> Any:
         return self._chain.read(_REGISTRY, self.contracts.registry, function, *arguments, block=block)
@@ -126,6 +133,10 @@ class Reader:
     def _consortium(self, function: str, *arguments: Any, block: int) -> Any:
         return self._chain.read("Consortium", self.contracts.consortium, function, *arguments, block=block)
 
-    def _read(self, contract: str, function: str, *arguments: Any, block: int) -> Any:
-        address = self.contracts.clearinghouse if contract == "Clearinghouse" else self.contracts.token
-        return self._chain.read(contract, address, function, *arguments, block=block)
+
+def _known(bank: Answer) -> str:
+    """Who mints the token; nobody known where the settlement currency isn't that of a test network."""
+    try:
+        return str(bank())
+    except ChainError:
+        return NOBODY

@@ -1,12 +1,15 @@
 """Reads how the consortium stands, and its proposals, each at one block."""
 
 import logging
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from consortium.chain import Chain
 from consortium.deployments import Deployment
 from consortium.errors import ChainError
 from consortium.proposals import Proposal
+from consortium.reads import Answer, Reads
 from consortium.standing import Account, City, House, Parameters, Recovery, Standing, Suspension
 from consortium.state import NOBODY
 from consortium.steps import Status
@@ -30,10 +33,13 @@ class Survey:
     def standing(self) -> Standing:
         """Everything but the proposals, now. Raises ChainError."""
         block, now = self._chain.head()
-        codes = self._of_registry("cities", block=block)
-        cities = {code: self._city(code, block) for code in codes}
-        houses = self._houses(tuple(codes), block)
-        return Standing(block, now, self._consortium, self._registry, self._token, cities, houses)
+        reads = self._chain.reads(block)
+        codes = tuple(self._of_registry("cities", block=block))
+        cities = [self._city(code, reads) for code in codes]
+        house = self._house(self._clearinghouse, codes, reads)
+        houses = self._houses(house(), codes, reads)
+        by_code = {city.code: city for city in (read() for read in cities)}
+        return Standing(block, now, self._consortium, self._registry, self._token, by_code, houses)
 
     def count(self, standing: Standing) -> int:
         """How many proposals there ever were, at the block of `standing`."""
@@ -41,29 +47,38 @@ class Survey:
 
     def proposals(self, standing: Standing) -> list[Proposal]:
         """All proposals ever made, the newest first, at the block of `standing`."""
-        return [self.proposal(number, standing) for number in range(self.count(standing), 0, -1)]
+        return self._proposals(range(self.count(standing), 0, -1), standing)
 
     def proposal(self, number: int, standing: Standing) -> Proposal:
         """One proposal, at the block of `standing`. Raises ChainError where there is none."""
-        block = standing.block
-        target, data, proposer, proposed_at, executed, votes, needed, executable_from, expires_at = self._of_consortium(
-            "proposal", number, block=block
-        )
-        approved = [code for code in standing.cities if self._of_consortium("hasApproved", number, code, block=block)]
-        return Proposal(
-            id=number,
-            target=target,
-            data=bytes(data),
-            proposer=proposer,
-            proposed_at=proposed_at,
-            executed=executed,
-            votes=votes,
-            votes_needed=needed,
-            approved_by=tuple(approved),
-            delay=self._of_consortium("delayOf", target, data, block=block),
-            executable_from=executable_from,
-            expires_at=expires_at,
-        )
+        return self._proposals([number], standing)[0]
+
+    def _proposals(self, numbers: Sequence[int], standing: Standing) -> list[Proposal]:
+        reads = self._chain.reads(standing.block)
+        ask = partial(reads, "Consortium", self._consortium)
+        entries = [(number, ask("proposal", number)) for number in numbers]
+        approvals = [{code: ask("hasApproved", number, code) for code in standing.cities} for number in numbers]
+        delays = [ask("delayOf", entry()[0], entry()[1]) for _, entry in entries]
+        found = []
+        for (number, entry), approved, delay in zip(entries, approvals, delays, strict=True):
+            target, data, proposer, proposed_at, executed, votes, needed, executable_from, expires_at = entry()
+            found.append(
+                Proposal(
+                    id=number,
+                    target=target,
+                    data=bytes(data),
+                    proposer=proposer,
+                    proposed_at=proposed_at,
+                    executed=executed,
+                    votes=votes,
+                    votes_needed=needed,
+                    approved_by=tuple(code for code, has in approved.items() if has()),
+                    delay=delay(),
+                    executable_from=executable_from,
+                    expires_at=expires_at,
+                )
+            )
+        return found
 
     def issuer_key(self, code: int, key_id: int) -> tuple[str, int, int]:
         """An issuer key: address, valid from, valid until; the zero address if there is none."""
@@ -77,7 +92,9 @@ class Survey:
     def tariffs(self, code: int) -> list[tuple[str, bytes, int]]:
         """The tariffs that a city published: URI, hash, valid from."""
         count = self._of_registry("tariffCount", code)
-        return [self._of_registry("tariff", code, index) for index in range(count)]
+        reads = self._chain.reads(self._chain.head()[0])
+        found = [reads("CityRegistry", self._registry, "tariff", code, index) for index in range(count)]
+        return [tariff() for tariff in found]
 
     def revoked(self, issuer: int, operator: int) -> set[int]:
         """The serials of an issuer's tickets for an operator that are revoked."""
@@ -110,40 +127,44 @@ class Survey:
             int(read("SettlementToken", self._token, "allowance", holder, self._clearinghouse)),
         )
 
-    def _city(self, code: int, block: int) -> City:
-        name, status, admin, treasury, _, suspended_at = self._of_registry("city", code, block=block)
-        new_admin, admin_from, new_treasury, treasury_from = self._of_registry("proposedChanges", code, block=block)
-        return City(
-            code=code,
-            name=short_name(name),
-            status=Status(status),
-            admin=admin,
-            treasury=_or_none(treasury),
-            suspended_at=suspended_at,
-            exited_at=self._of_registry("exitedAt", code, block=block),
-            frozen=self._of_registry("isFrozen", code, block=block),
-            new_admin=_or_none(new_admin),
-            new_admin_from=admin_from,
-            new_treasury=_or_none(new_treasury),
-            new_treasury_from=treasury_from,
-            recovery=self._recovery(code, block),
-            counts_from=self._of_registry("voterOf", code, block=block)[3],
-            suspensions=tuple(Suspension(*one) for one in self._of_registry("suspensions", code, block=block)),
-        )
+    def _city(self, code: int, reads: Reads) -> Callable[[], City]:
+        ask = partial(reads, "CityRegistry", self._registry)
+        city, changes, voter = ask("city", code), ask("proposedChanges", code), ask("voterOf", code)
+        exited_at, frozen, suspensions = ask("exitedAt", code), ask("isFrozen", code), ask("suspensions", code)
+        recovery, new_recovery = ask("recoveryOf", code), ask("proposedRecovery", code)
 
-    def _recovery(self, code: int, block: int) -> Recovery:
-        new, named_by, new_from = self._of_registry("proposedRecovery", code, block=block)
-        address = self._of_registry("recoveryOf", code, block=block)
-        return Recovery(address, _or_none(new), _or_none(named_by), new_from)
+        def answered() -> City:
+            name, status, admin, treasury, _, suspended_at = city()
+            new_admin, admin_from, new_treasury, treasury_from = changes()
+            new, named_by, new_from = new_recovery()
+            return City(
+                code=code,
+                name=short_name(name),
+                status=Status(status),
+                admin=admin,
+                treasury=_or_none(treasury),
+                suspended_at=suspended_at,
+                exited_at=exited_at(),
+                frozen=frozen(),
+                new_admin=_or_none(new_admin),
+                new_admin_from=admin_from,
+                new_treasury=_or_none(new_treasury),
+                new_treasury_from=treasury_from,
+                recovery=Recovery(recovery(), _or_none(new), _or_none(named_by), new_from),
+                counts_from=voter()[3],
+                suspensions=tuple(Suspension(*one) for one in suspensions()),
+            )
 
-    def _houses(self, codes: tuple[int, ...], block: int) -> tuple[House, ...]:
+        return answered
+
+    def _houses(self, ours: House, codes: tuple[int, ...], reads: Reads) -> tuple[House, ...]:
         """The deployment's Clearinghouse, and those that votes put before and after it."""
-        houses = [self._house(self._clearinghouse, codes, block)]
+        houses = [ours]
         for following in ("predecessor", "successor"):
             last = houses[0]
             while (address := getattr(last, following)) is not None and len(houses) < _MOST_HOUSES:
                 try:
-                    house = self._house(address, codes, block)
+                    house = self._house(address, codes, reads)()
                 except ChainError as error:  # a vote can name any contract
                     logger.warning("no Clearinghouse of these interfaces at %s: %s", address, error)
                     break
@@ -153,29 +174,36 @@ class Survey:
                 last = house
         return tuple(houses)
 
-    def _house(self, address: str, codes: tuple[int, ...], block: int) -> House:
-        def read(function: str, *arguments: Any) -> Any:
-            return self._chain.read("Clearinghouse", address, function, *arguments, block=block)
-
+    def _house(self, address: str, codes: tuple[int, ...], reads: Reads) -> Callable[[], House]:
+        ask = partial(reads, "Clearinghouse", address)
         names = ("maxFare", "grace", "submissionWindow", "disputeTime", "answerTime", "disputeFee")
-        pending, pending_from = read("pendingParameters")
-        calls, needed, lapses = self._of_consortium("stopCalls", address, block=block)
-        return House(
-            address=address,
-            refunds=read("refunds"),
-            parameters=Parameters(*(read(name) for name in names)),
-            before=Parameters(*read("parametersAt", 0)),
-            pending=Parameters(*pending) if pending_from else None,
-            pending_from=pending_from,
-            stopped_until=read("stoppedUntil"),
-            stop_calls=calls,
-            stop_needed=needed,
-            stop_lapses=lapses,
-            predecessor=_or_none(read("predecessor")),
-            successor=_or_none(read("successor")),
-            closes_at=read("closesAt"),
-            accounts={code: _account(read, code, codes) for code in codes},
-        )
+        parameters, before, pending = [ask(name) for name in names], ask("parametersAt", 0), ask("pendingParameters")
+        refunds, predecessor, successor = ask("refunds"), ask("predecessor"), ask("successor")
+        stopped_until, closes_at = ask("stoppedUntil"), ask("closesAt")
+        stops = reads("Consortium", self._consortium, "stopCalls", address)
+        accounts = _accounts(ask, codes)
+
+        def answered() -> House:
+            later, later_from = pending()
+            calls, needed, lapses = stops()
+            return House(
+                address=address,
+                refunds=refunds(),
+                parameters=Parameters(*(value() for value in parameters)),
+                before=Parameters(*before()),
+                pending=Parameters(*later) if later_from else None,
+                pending_from=later_from,
+                stopped_until=stopped_until(),
+                stop_calls=calls,
+                stop_needed=needed,
+                stop_lapses=lapses,
+                predecessor=_or_none(predecessor()),
+                successor=_or_none(successor()),
+                closes_at=closes_at(),
+                accounts=accounts(),
+            )
+
+        return answered
 
     def _of_registry(self, function: str, *arguments: Any, block: int | None = None) -> Any:
         return self._chain.read("CityRegistry", self._registry, function, *arguments, block=block)
@@ -184,12 +212,24 @@ class Survey:
         return self._chain.read("Consortium", self._consortium, function, *arguments, block=block)
 
 
-def _account(read: Any, code: int, codes: tuple[int, ...]) -> Account:
-    names = ("balanceOf", "reserve", "withdrawable", "arrearsOf", "arrearsDue")
-    balance, reserve, withdrawable, owes, is_owed = (read(name, code) for name in names)
-    withheld = sum(read("withheld", code, other) for other in codes if other != code) if owes else 0
-    limit, taken = read("dailyLimit", code)
-    return Account(balance, reserve, withdrawable, owes, is_owed, withheld, limit, taken if limit else 0)
+def _accounts(ask: Callable[..., Answer], codes: tuple[int, ...]) -> Callable[[], dict[int, Account]]:
+    names = ("balanceOf", "reserve", "withdrawable", "arrearsOf", "arrearsDue", "dailyLimit")
+    asked = {code: [ask(name, code) for name in names] for code in codes}
+
+    def answered() -> dict[int, Account]:
+        found = {code: [answer() for answer in answers] for code, answers in asked.items()}
+        withheld = {
+            code: [ask("withheld", code, other) for other in codes if other != code]
+            for code, (_, _, _, owes, _, _) in found.items()
+            if owes
+        }
+        accounts = {}
+        for code, (balance, reserve, withdrawable, owes, is_owed, (limit, taken)) in found.items():
+            held = sum(one() for one in withheld.get(code, ()))
+            accounts[code] = Account(balance, reserve, withdrawable, owes, is_owed, held, limit, taken if limit else 0)
+        return accounts
+
+    return answered
 
 
 def _or_none(address: str) -> str | None:

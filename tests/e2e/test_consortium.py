@@ -30,6 +30,7 @@ from interline.signatures import sign_compact
 from interline.tariff import tariff_hash
 from network.accounts import BANK, DEPLOYER, Role, city_index, test_address, test_private_key
 from network.chain import Chain
+from tests.support.ape_provider import connect_once
 from tests.support.patience import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -54,6 +55,7 @@ def key_of(city: str, role: Role) -> bytes:
 @cache
 def command(script: str) -> Any:
     """The command of a script in `scripts/`."""
+    connect_once()
     return runpy.run_path(str(REPOSITORY / "scripts" / f"{script}.py"))["cli"]
 
 
