@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,14))' 2>/dev/null && echo $$p && break; done)
 PORT ?= 8545
+# Tests mostly wait for chains and for other programs: twice as many workers as there are cores.
+WORKERS ?= $(shell echo $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )))
 BIN := .venv/bin
 PACKAGES := interline gate_client issuer_client ledger consortium network demo
 PYTHON_CODE := $(PACKAGES) scripts tests bench cities
@@ -89,7 +91,7 @@ year: .build/.ready ## The article's first year on a local chain (RIDES=3000000)
 	@$(BIN)/python -m demo.year --serve $(if $(RIDES),--rides $(RIDES))
 
 test: .build/.ready ## All tests but the long ones
-	@$(BIN)/pytest -m "not crash and not office and not browser" -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
+	@$(BIN)/pytest -m "not crash and not office and not browser" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
 test-crash: .build/.ready ## Kill gates and submitters at random moments, at least 100 times
 	@$(BIN)/pytest -m crash

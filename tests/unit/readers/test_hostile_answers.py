@@ -17,6 +17,7 @@ import gate_client.chain
 import issuer_client.chain
 import ledger.chain
 from consortium.errors import ChainError as ConsortiumChainError
+from consortium.node import Node
 from gate_client.errors import ChainError as GateChainError
 from gate_client.sync import make_trust_list
 from gate_client.trust_list import CityStatus, TrustList, load_trust_list, replace_trust_list
@@ -70,6 +71,7 @@ def accountant_reads(node: HostileNode) -> Read:
 def administrator(node: HostileNode) -> consortium.chain.Chain:
     chain = consortium.chain.Chain.__new__(consortium.chain.Chain)
     chain.web3 = Web3(node)
+    chain._node = Node(chain.web3)
     return chain
 
 
