@@ -7,6 +7,7 @@ Exit status: 0 all passed, 1 a test failed, 2 it can't work.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -75,7 +76,8 @@ def run(name: str, moment: Moment, files: list[str]) -> bool:
     shown = datetime.fromtimestamp(time.time() + moment.offset(time.time()), UTC)
     print(f"=== {name}: {moment.why}; {shown:%Y-%m-%d %H:%M} UTC, TZ {moment.zone or 'as it is'}", flush=True)
     require_shifted(moment, environment)
-    options = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart=0"]
+    workers = str(2 * (os.cpu_count() or 1))  # as `make test`
+    options = ["-n", workers, "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart=0"]
     command = [sys.executable, "-m", "pytest", "-q", "-m", UNMARKED, *options, *files]
     return subprocess.run(command, cwd=REPOSITORY, env=environment_at(moment), check=False).returncode == 0
 
