@@ -7,7 +7,7 @@ PORT ?= 8545
 # Tests mostly wait for chains and for other programs: twice as many workers as there are cores.
 WORKERS ?= $(shell echo $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )))
 BIN := .venv/bin
-PACKAGES := interline gate_client issuer_client ledger consortium network demo
+PACKAGES := interline rpc gate_client issuer_client ledger consortium network demo
 PYTHON_CODE := $(PACKAGES) scripts tests bench cities
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --custom-compile-command "make lock" $(LOCK_FLAGS)

@@ -31,6 +31,7 @@ from ledger.statement.build import build_statement
 from ledger.statement.formats import FORMATS
 from ledger.statement.model import Basis
 from ledger.statement.period import Period
+from rpc import Node
 
 CITY: Final = "Shanghai"
 MONTH: Final = "2019-07"
@@ -52,7 +53,7 @@ def sync_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
     """The index from the first block."""
     _file(folder).unlink(missing_ok=True)
     with Index.open(_file(folder), write=True) as index:
-        done = sync(index, Chain(_web3(url), clearinghouse), load_cities(REPOSITORY / "cities"))
+        done = sync(index, Chain(Node.at(url), clearinghouse), load_cities(REPOSITORY / "cities"))
     size = _file(folder).stat().st_size
     return {"rides": done.rides, "batches": done.batches, "blocks": done.blocks, "events": done.events, "bytes": size}
 
@@ -60,7 +61,7 @@ def sync_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
 def again_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
     """The index once more, where nothing is new."""
     with Index.open(_file(folder), write=True) as index:
-        sync(index, Chain(_web3(url), clearinghouse), load_cities(REPOSITORY / "cities"))
+        sync(index, Chain(Node.at(url), clearinghouse), load_cities(REPOSITORY / "cities"))
     return {}
 
 
@@ -80,13 +81,13 @@ def reconcile_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]
 
 
 def _reconciled(wish: Wish, url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
-    found = reconcile(wish, Chain(_web3(url), clearinghouse), _file(folder), REPOSITORY / "cities")
+    found = reconcile(wish, Chain(Node.at(url), clearinghouse), _file(folder), REPOSITORY / "cities")
     return {"differences": found.document()["differences"], "checks": [result.verdict for result in found.results]}
 
 
 def bytes_step(url: str, clearinghouse: str, folder: Path) -> dict[str, Any]:
     """Nothing but the bytes: every event and every batch's transaction out of the node, undecoded."""
-    chain = Chain(_web3(url), clearinghouse)
+    chain = Chain(Node.at(url), clearinghouse)
     told, sent, txs = 0, 0, []
     for first in range(chain.since, chain.head.number + 1, 100):
         for log in chain.logs(first, min(first + 99, chain.head.number)):
@@ -152,7 +153,7 @@ def _timed(do: Callable[[], bool]) -> float:
 
 
 def _sample(url: str, clearinghouse: str, count: int) -> tuple[int, list[int], list[Any]]:
-    chain = Chain(_web3(url), clearinghouse)
+    chain = Chain(Node.at(url), clearinghouse)
     operators: list[int] = []
     rides: list[Any] = []
     first = chain.head.number

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-from web3 import Web3
 
 from bench.compiler import REPOSITORY
 from bench.results import machine, machine_line, table, verdict
@@ -27,6 +26,7 @@ from ledger.chain import Chain
 from ledger.index.store import Index
 from ledger.index.sync import sync
 from network.chain import HOST, free_port
+from rpc import Node
 from tests.support.small_world import small_world
 
 PACKAGES: Final = ("duckdb", "starlette", "uvicorn", "jinja2")
@@ -164,7 +164,7 @@ _KEYS: Final = ("p50", "p95", "p99")
 
 def _small_index(path: Path) -> Path:
     with small_world() as small, Index.open(path, write=True) as made:
-        sync(made, Chain(Web3(Web3.HTTPProvider(small.url)), small.clearinghouse), load_cities(REPOSITORY / "cities"))
+        sync(made, Chain(Node.at(small.url), small.clearinghouse), load_cities(REPOSITORY / "cities"))
     return path
 
 

@@ -11,24 +11,29 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import requests
 from eth_typing import BlockNumber
 from web3 import Web3
-from web3.exceptions import TransactionNotFound
+from web3.exceptions import TransactionNotFound, Web3Exception
 from web3.middleware import ExtraDataToPOAMiddleware
 
 from consortium.accounts import Signers
-from consortium.calls import Call, Step, decode_answer, encode_call
+from consortium.calls import Call, Step
 from consortium.costs import Cost
 from consortium.errors import ChainError, ConsortiumError, TransactionError
-from consortium.node import NODE_ERRORS, Node
-from consortium.reads import Read, Reads
 from consortium.refusals import explain_revert
 from interline.chain_data import decode_event, event_topics
 from interline.errors import ChainDataError
 from interline.safe_text import safe_text
+from rpc import Answer, Reads, RpcError, read
+from rpc.provider import node_of
 
 logger = logging.getLogger(__name__)
 
+NODE_ERRORS: Final = (Web3Exception, requests.RequestException, OSError)
+"""What the node's silence and its refusals come as."""
+Ask = Callable[..., Answer]
+"""Asks for what a view function returns: contract, address, function, and its arguments."""
 _MINED_WITHIN: Final = 180.0  # seconds
 _POLL: Final = 0.05  # seconds
 _MOST_GAS: Final = 15_000_000  # for trying a proposal's call: no client sends one that takes more
@@ -68,7 +73,7 @@ class Chain:
         self._provider = provider
         self._tell = tell
         self.web3: Web3 = provider.web3
-        self._node = Node(self.web3)
+        self._node = node_of(self.web3)
         if ExtraDataToPOAMiddleware not in self.web3.middleware_onion:  # Ape overlooks some such chains
             self.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
         self.is_local: bool = provider.network.is_dev
@@ -96,27 +101,16 @@ class Chain:
         Raises:
             ChainError: the node doesn't answer, or there is no such contract.
         """
-        (found,) = self._read([Read(contract, address, function, arguments)], block)
-        if isinstance(found, ChainError):
-            raise found
-        return found
+        at = "latest" if block is None else block
+        try:
+            return read(self._node, contract, _bytes(address), function, *arguments, block=at)
+        except RpcError as error:
+            raise _unread(error) from None
 
-    def reads(self, block: int) -> Reads:
-        """Collects reads at one block, to have their answers in few requests."""
-        return Reads(lambda reads: self._read(reads, block))
-
-    def _read(self, reads: Sequence[Read], block: int | None) -> list[Any]:
-        """For each read what it returns, or a ChainError."""
-        at = "latest" if block is None else hex(block)
-        calls = [
-            {
-                "to": Web3.to_checksum_address(r.address),
-                "data": Web3.to_hex(encode_call(r.contract, r.function, *r.arguments)),
-            }
-            for r in reads
-        ]
-        answers = self._node.answers([("eth_call", [call, at]) for call in calls])
-        return [_value(read, answer) for read, answer in zip(reads, answers, strict=True)]
+    def reads(self, block: int) -> Ask:
+        """Collects reads at one block, to have their answers in few requests; they raise ChainError."""
+        ask = Reads(self._node, block, _unread)
+        return lambda contract, address, function, *arguments: ask(contract, _bytes(address), function, *arguments)
 
     def events(
         self, contract: str, address: str, event: str, blocks: tuple[int, int], **arguments: Any
@@ -377,15 +371,12 @@ def _refusal(error: Any) -> _RefusedError:
     return _RefusedError(safe_text(str(words)[:300]), by_contract="revert" in str(words).lower())
 
 
-def _value(read: Read, answer: Any) -> Any:
-    """What a view function returned, or a ChainError."""
-    what = f"{read.contract}.{read.function} at {read.address}: expected an answer"
-    if isinstance(answer, Exception):
-        return ChainError(f"{what}, came {_shown(answer)}")
-    try:
-        return decode_answer(read.contract, read.function, bytes.fromhex(answer["result"][2:]))
-    except (KeyError, TypeError, ValueError, *NODE_ERRORS):
-        return ChainError(f"{what}, came {safe_text(str(answer)[:300])}")
+def _bytes(address: str) -> bytes:
+    return bytes.fromhex(address[2:])
+
+
+def _unread(error: RpcError) -> ChainError:
+    return ChainError(f"{error.asked}: expected an answer, came {error.came}")
 
 
 def _shown(error: Exception) -> str:

@@ -21,10 +21,9 @@ from ape.exceptions import ApeException
 from rich.console import Console, RenderableType
 
 from consortium.accounts import Signers
-from consortium.chain import Chain
+from consortium.chain import NODE_ERRORS, Chain
 from consortium.deployments import deployment_path
 from consortium.errors import ChainError, ConsortiumError
-from consortium.node import NODE_ERRORS
 from interline.errors import InterlineError
 from ledger.errors import LedgerError
 

@@ -7,10 +7,10 @@ from consortium.calls import decode_call
 from consortium.chain import Chain
 from consortium.deployments import Deployment
 from consortium.errors import ChainError
-from consortium.reads import Answer
 from consortium.steps import CityState, Contracts, Member, Proposal, Rival, Status, admission, opening_reference
 from interline.cities import CityFile
 from interline.safe_text import short_name
+from rpc import Answer
 
 _NAME, _STATUS, _ADMIN = range(3)  # of what CityRegistry.city returns
 _COUNTS_FROM: Final = 3  # of what CityRegistry.voterOf returns

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from consortium.chain import Chain
+from consortium.chain import Ask, Chain
 from consortium.deployments import Deployment
 from consortium.errors import ChainError
 from consortium.proposals import Proposal
-from consortium.reads import Answer, Reads
 from consortium.standing import Account, City, House, Parameters, Recovery, Standing, Suspension
 from consortium.state import NOBODY
 from consortium.steps import Status
@@ -127,7 +126,7 @@ class Survey:
             int(read("SettlementToken", self._token, "allowance", holder, self._clearinghouse)),
         )
 
-    def _city(self, code: int, reads: Reads) -> Callable[[], City]:
+    def _city(self, code: int, reads: Ask) -> Callable[[], City]:
         ask = partial(reads, "CityRegistry", self._registry)
         city, changes, voter = ask("city", code), ask("proposedChanges", code), ask("voterOf", code)
         exited_at, frozen, suspensions = ask("exitedAt", code), ask("isFrozen", code), ask("suspensions", code)
@@ -157,7 +156,7 @@ class Survey:
 
         return answered
 
-    def _houses(self, ours: House, codes: tuple[int, ...], reads: Reads) -> tuple[House, ...]:
+    def _houses(self, ours: House, codes: tuple[int, ...], reads: Ask) -> tuple[House, ...]:
         """The deployment's Clearinghouse, and those that votes put before and after it."""
         houses = [ours]
         for following in ("predecessor", "successor"):
@@ -174,7 +173,7 @@ class Survey:
                 last = house
         return tuple(houses)
 
-    def _house(self, address: str, codes: tuple[int, ...], reads: Reads) -> Callable[[], House]:
+    def _house(self, address: str, codes: tuple[int, ...], reads: Ask) -> Callable[[], House]:
         ask = partial(reads, "Clearinghouse", address)
         names = ("maxFare", "grace", "submissionWindow", "disputeTime", "answerTime", "disputeFee")
         parameters, before, pending = [ask(name) for name in names], ask("parametersAt", 0), ask("pendingParameters")
@@ -212,7 +211,7 @@ class Survey:
         return self._chain.read("Consortium", self._consortium, function, *arguments, block=block)
 
 
-def _accounts(ask: Callable[..., Answer], codes: tuple[int, ...]) -> Callable[[], dict[int, Account]]:
+def _accounts(ask: Ask, codes: tuple[int, ...]) -> Callable[[], dict[int, Account]]:
     names = ("balanceOf", "reserve", "withdrawable", "arrearsOf", "arrearsDue", "dailyLimit")
     asked = {code: [ask(name, code) for name in names] for code in codes}
 

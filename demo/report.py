@@ -18,6 +18,7 @@ from interline.contracts import load_abi
 from interline.money import format_yuan
 from ledger.chain import Chain
 from ledger.recompute import recompute
+from rpc import Node
 
 SLOWEST_SETTLEMENT = 3.0
 """Seconds from the exit tap to the balance that 99 % of live rides are not meant to exceed, at 1 s blocks."""
@@ -38,7 +39,7 @@ def build_report(world: World, tale: Tale, seconds: float) -> dict[str, Any]:
     web3 = Web3(HTTPProvider(world.chain.url))
     address = Web3.to_checksum_address(world.contracts["Clearinghouse"]["address"])
     clearinghouse = web3.eth.contract(address=address, abi=load_abi("Clearinghouse"))
-    recomputed = recompute(Chain(web3, address))
+    recomputed = recompute(Chain(Node.at(world.chain.url), address))
     books, balances = recomputed.books, recomputed.balances
     names = {city.code: city.name for city in world.cities}
     deployed = world.contracts["Clearinghouse"]["block"]

@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 import duckdb
 import uvicorn
-from web3 import Web3
 
 from interline.batch_source import read_batch_files
 from interline.cities import load_cities
@@ -25,6 +24,7 @@ from ledger.index.sync import sync
 from ledger.pages.app import make_app
 from ledger.pages.deployment import read_clearinghouse
 from ledger.pages.live import Follower
+from rpc import Node
 
 HOST = "127.0.0.1"
 
@@ -88,7 +88,7 @@ def bring_up_to_date(
     try:
         given = read_batch_files(batch_files)
         files = load_cities(cities)
-        chain = Chain(Web3(Web3.HTTPProvider(rpc)), read_clearinghouse(deployments / f"{deployment}.json"))
+        chain = Chain(Node.at(rpc), read_clearinghouse(deployments / f"{deployment}.json"))
         with Index.open(index_path(deployment, index), write=True) as opened:
             sync(opened, chain, files, tell=lambda line: click.echo(line, err=True))
             if given:
@@ -137,7 +137,7 @@ def serve(
 
             def connect() -> Chain:
                 assert address is not None
-                return Chain(Web3(Web3.HTTPProvider(rpc, request_kwargs={"timeout": 10})), address)
+                return Chain(Node.at(rpc), address)
 
             follower = Follower(opened, None if archive else connect, files)
             _run(make_app(opened, follower, files), follower, host, port)

@@ -18,10 +18,11 @@ def cli(chain, path):
     from consortium.onboarding import require_on_chain
     from ledger.chain import read_balances
     from ledger.table import balances_table
+    from rpc.provider import node_of
 
     deployment = require_deployment(path)
     require_on_chain(chain, deployment)
-    balances = read_balances(chain.web3, deployment.address("Clearinghouse"))
+    balances = read_balances(node_of(chain.web3), deployment.address("Clearinghouse"))
     wrong = bool(balances.faults())
     remarks = [balances.proof()] if wrong else []
     return Answer(balances.to_json(), [balances_table(balances)], remarks, NOT_YET if wrong else 0)

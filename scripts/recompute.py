@@ -31,10 +31,11 @@ def cli(chain, path, cities, index_file):
     from ledger.index.store import Index
     from ledger.recompute import recompute
     from ledger.table import choose_cities, recomputed_table
+    from rpc.provider import node_of
 
     deployment = require_deployment(path)
     require_on_chain(chain, deployment)
-    view = Chain(chain.web3, deployment.address("Clearinghouse"))
+    view = Chain(node_of(chain.web3), deployment.address("Clearinghouse"))
     with Index.open(index_file, write=True) if index_file else nullcontext() as index:
         books = recompute(view, index, tell=lambda line: click.echo(line, err=True))
     codes = choose_cities(books.balances, cities)

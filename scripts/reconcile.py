@@ -53,12 +53,13 @@ def cli(chain, path, city, quick, journals, registers, bank, tariff, tariffs, in
     from ledger.chain import Chain
     from ledger.command import index_path
     from ledger.reconcile.command import Wish, reconcile
+    from rpc.provider import node_of
 
     deployment = require_deployment(path)
     require_on_chain(chain, deployment)
     found = reconcile(
         Wish(city, quick, journals, registers, bank, tariff, tariffs),
-        Chain(chain.web3, deployment.address("Clearinghouse")),
+        Chain(node_of(chain.web3), deployment.address("Clearinghouse")),
         index_path(path.stem, index_file),
         folder,
         tell=lambda line: click.echo(line, err=True),

@@ -43,13 +43,14 @@ def cli(chain, path, city, period, first, last, basis, form, out, block, index_f
     from ledger.chain import Chain
     from ledger.command import index_path
     from ledger.statement.command import Wish, make
+    from rpc.provider import node_of
 
     deployment = require_deployment(path)
     require_on_chain(chain, deployment)
     wish = Wish(city, period, first, last, basis, form, out, block)
     made = make(
         wish,
-        Chain(chain.web3, deployment.address("Clearinghouse")),
+        Chain(node_of(chain.web3), deployment.address("Clearinghouse")),
         index_path(path.stem, index_file),
         folder,
         tell=lambda line: click.echo(line, err=True),

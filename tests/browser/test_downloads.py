@@ -13,7 +13,6 @@ import openpyxl
 import pytest
 from defusedxml.ElementTree import fromstring
 from playwright.sync_api import Page
-from web3 import Web3
 
 from interline.cities import load_cities
 from ledger.chain import Chain
@@ -23,6 +22,7 @@ from ledger.statement.build import build_statement
 from ledger.statement.formats import FORMATS, file_name
 from ledger.statement.model import Basis
 from ledger.statement.period import Period
+from rpc import Node
 from tests.browser.visiting import LANGUAGES, Language, Visitor
 from tests.support.deploy import REPOSITORY
 from tests.support.small_world import NINGBO, SmallWorld
@@ -37,7 +37,7 @@ MONTH = "2019-11"
 def index(small: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     """An index of the test's own, apart from the server's."""
     with Index.open(tmp_path_factory.mktemp("own") / "index.duckdb", write=True) as made:
-        chain = Chain(Web3(Web3.HTTPProvider(small.url)), small.clearinghouse)
+        chain = Chain(Node.at(small.url), small.clearinghouse)
         sync(made, chain, load_cities(REPOSITORY / "cities"), processes=1)
         yield made
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from web3 import HTTPProvider, Web3
 
 from gate_client.arrears import ArrearsCollector
 from gate_client.chain import PAY_ARREARS_GAS, RELEASE_GAS
@@ -23,6 +22,7 @@ from ledger.recompute import recompute
 from ledger.reconcile.contracts import check_contracts
 from network.accounts import Role
 from network.chain import Chain
+from rpc import Node as ChainNode
 from tests.contracts.node import Node, reverts
 from tests.contracts.story import (
     DAY,
@@ -101,7 +101,7 @@ def round_of(world: World, collector: ArrearsCollector) -> tuple[list[tuple[int,
 
 
 def accountant(chain: Chain, world: World) -> LedgerChain:
-    return LedgerChain(Web3(HTTPProvider(chain.url)), world.clearinghouse.address)
+    return LedgerChain(ChainNode.at(chain.url), world.clearinghouse.address)
 
 
 def test_what_is_above_the_limit_is_paid_after_its_time_and_not_before(

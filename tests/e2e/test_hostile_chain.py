@@ -30,6 +30,7 @@ from ledger.pages.live import Follower
 from ledger.reconcile.command import Wish, reconcile
 from network.accounts import BANK, Role, test_private_key
 from network.chain import Chain
+from rpc.provider import node_of
 from tests.e2e.test_consortium import Ended
 from tests.e2e.test_consortium import World as Commands
 from tests.support.deploy import REPOSITORY, Deployment, deploy
@@ -64,7 +65,7 @@ class World:
     commands: Commands
 
     def ledger(self) -> LedgerChain:
-        return LedgerChain(self.deployment.web3, self.deployment.clearinghouse.address)
+        return LedgerChain(node_of(self.deployment.web3), self.deployment.clearinghouse.address)
 
     def ape(self, *arguments: str) -> Ended:
         """Run a script in this process, which has to work; nothing that it prints steers a terminal."""

@@ -26,6 +26,7 @@ from ledger.index.schema import TABLES
 from ledger.index.store import Index
 from ledger.index.sync import sync
 from ledger.recompute import recompute
+from rpc import Node
 from tests.contracts.story import HANGZHOU, NANJING, SHANGHAI, XUZHOU
 from tests.e2e.test_scripts import Network
 from tests.support.patience import PATIENCE, running, wait_until
@@ -41,7 +42,7 @@ from ledger.index.sync import sync
 reading.PIECE_RIDES = 30
 with Index.open(sys.argv[1], write=True) as index:
     print("begins", flush=True)
-    sync(index, Chain(Web3(Web3.HTTPProvider(sys.argv[2])), sys.argv[3]), processes=1)
+    sync(index, Chain(Node.at(sys.argv[2]), sys.argv[3]), processes=1)
 """
 KILLS = 8
 
@@ -55,7 +56,7 @@ def world() -> Iterator[SmallWorld]:
 @pytest.fixture
 def chain(world: SmallWorld) -> Chain:
     """What anybody with a node sees."""
-    return Chain(Web3(Web3.HTTPProvider(world.url)), world.clearinghouse)
+    return Chain(Node.at(world.url), world.clearinghouse)
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def test_blocks_that_were_replaced_are_read_again(world: SmallWorld, chain: Chai
         world.settle_some(NANJING, SHANGHAI, 4)
         sync(index, chain)
         assert contents(index) == made_anew(chain)
-        assert recompute(Chain(Web3(Web3.HTTPProvider(world.url)), world.clearinghouse), index).differences == ()
+        assert recompute(Chain(Node.at(world.url), world.clearinghouse), index).differences == ()
 
 
 def test_blocks_that_were_taken_back_are_forgotten(world: SmallWorld, chain: Chain, snapshot: None) -> None:
@@ -192,7 +193,7 @@ def test_blocks_that_were_taken_back_are_forgotten(world: SmallWorld, chain: Cha
 
 def test_after_a_reorganisation_it_is_as_if_made_anew() -> None:
     with small_world() as world, Index.open(":memory:", write=True) as index:  # anvil can't take a reorg back
-        chain = Chain(Web3(Web3.HTTPProvider(world.url)), world.clearinghouse)
+        chain = Chain(Node.at(world.url), world.clearinghouse)
         sync(index, chain)
         for depth in (1, 3, 20):
             rpc(world, "anvil_reorg", depth, [])

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from web3 import Web3
 
 from interline.batch import Batch, sign_batch
 from interline.batch_source import Transaction
@@ -22,6 +21,7 @@ from ledger.index.reading import Event, EventDecoder
 from ledger.recompute import Recomputed, recompute
 from network.accounts import Role
 from network.chain import Chain
+from rpc import Node
 from tests.support.deploy import City, deploy
 from tests.support.riders import TicketOffice
 
@@ -117,7 +117,7 @@ def story() -> Iterator[Story]:
 @pytest.fixture
 def view(story: Story) -> ledger_chain.Chain:
     """What anybody with a node sees: a connection without any account."""
-    return ledger_chain.Chain(Web3(Web3.HTTPProvider(story.deployment.url)), story.deployment.clearinghouse.address)
+    return ledger_chain.Chain(Node.at(story.deployment.url), story.deployment.clearinghouse.address)
 
 
 def test_a_city_recomputes_a_third_citys_totals_to_the_fen(story: Story, view: ledger_chain.Chain) -> None:

@@ -21,6 +21,7 @@ from ledger.reconcile.command import Reconciled, Wish, reconcile
 from ledger.reconcile.findings import Finding
 from network.accounts import Role
 from network.chain import Chain
+from rpc.provider import node_of
 from scripts.reconcile import cli
 from tests.e2e.test_scripts import REPOSITORY, Ended, Network
 from tests.support.deploy import Deployment, deploy
@@ -45,7 +46,7 @@ class Records:
         assert len(self.places) == 4
 
     def reconcile(self, **wish: Any) -> Reconciled:
-        chain = LedgerChain(self.deployment.web3, self.deployment.clearinghouse.address)
+        chain = LedgerChain(node_of(self.deployment.web3), self.deployment.clearinghouse.address)
         return reconcile(Wish(**wish), chain, self.index, REPOSITORY / "cities")
 
     def findings(self, **wish: Any) -> list[Finding]:
@@ -378,7 +379,7 @@ class Books:
     book: Path
 
     def findings(self, **wish: Any) -> list[Finding]:
-        chain = LedgerChain(self.year.web3, self.year.clearinghouse)
+        chain = LedgerChain(node_of(self.year.web3), self.year.clearinghouse)
         found = reconcile(Wish(bank=self.book, tariff=True, **wish), chain, self.index, REPOSITORY / "cities")
         assert [result.check for result in found.results if result.check != "index"] == ["contracts", "bank", "tariff"]
         return [finding for result in found.results for finding in result.findings]

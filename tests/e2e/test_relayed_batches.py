@@ -34,6 +34,7 @@ from ledger.statement.model import Basis
 from ledger.statement.period import Period
 from network.accounts import Role
 from network.chain import Chain
+from rpc.provider import node_of
 from tests.e2e.test_recompute import Story
 from tests.support.deploy import REPOSITORY
 from tests.support.node_proxy import REFUSED, NodeProxy
@@ -75,7 +76,7 @@ def rpc(story: Story, method: str, *arguments: object) -> Any:
 
 def chain_at(story: Story, url: str | None = None) -> LedgerChain:
     web3 = Web3(Web3.HTTPProvider(url or story.deployment.url))
-    return LedgerChain(web3, story.deployment.clearinghouse.address)
+    return LedgerChain(node_of(web3), story.deployment.clearinghouse.address)
 
 
 def signed(story: Story) -> tuple[Batch, bytes]:

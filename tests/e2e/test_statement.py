@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web3 import HTTPProvider, Web3
 
 from interline.cities import CityFile, load_cities
 from ledger.chain import Chain
@@ -24,6 +23,7 @@ from ledger.statement.csv_form import csv_tables
 from ledger.statement.formats import FORMATS
 from ledger.statement.model import Basis, Kind, Statement
 from ledger.statement.period import Period
+from rpc import Node
 from scripts.statement import FORMS, cli
 from tests.contracts.story import HANGZHOU, HEFEI, NINGBO, XUZHOU
 from tests.e2e.test_scripts import REPOSITORY, Ended, Network
@@ -42,7 +42,7 @@ class Ledger:
 
     @property
     def chain(self) -> Chain:
-        return Chain(Web3(HTTPProvider(self.small.url)), self.small.clearinghouse)
+        return Chain(Node.at(self.small.url), self.small.clearinghouse)
 
     def sync(self) -> None:
         sync(self.index, self.chain, self.cities)

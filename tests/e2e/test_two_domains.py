@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web3 import Web3
 
 from gate_client.chain import Chain as GateChain
 from gate_client.errors import RefundError
@@ -23,6 +22,7 @@ from ledger.index.store import Index
 from ledger.recompute import recompute
 from network.accounts import Role
 from network.chain import Chain
+from rpc import Node
 from tests.e2e.test_rides_feed import succeeded
 from tests.support.deploy import City, Deployment, deploy
 from tests.support.gates import gate_folder
@@ -90,7 +90,7 @@ def address(one: Deployment) -> str:
 
 def test_each_clearinghouses_books_have_its_own_ride(world: World) -> None:
     for one, fare in ((world.old, 400), (world.new, 401)):
-        view = LedgerChain(Web3(Web3.HTTPProvider(one.url)), one.clearinghouse.address)
+        view = LedgerChain(Node.at(one.url), one.clearinghouse.address)
         with Index.open(":memory:", write=True) as index:
             found = recompute(view, index)
             assert (found.differences, found.rides, found.unread, found.unseen) == ((), 1, (), 0)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from web3 import HTTPProvider, Web3
 
 from interline.domain import Domain
 from interline.signatures import parse_address
@@ -17,6 +16,7 @@ from ledger.index.sync import sync
 from ledger.pages import query
 from ledger.pages.votes import Proposal, Standing
 from network.chain import Chain
+from rpc import Node as ChainNode
 from tests.contracts.node import Call, Contract, Node, Reverted
 from tests.contracts.story import (
     BANK_ACCOUNT,
@@ -61,7 +61,7 @@ class Votes:
     # ------------------------------------------------------------ comparing
 
     def counted(self) -> list[Proposal]:
-        chain = LedgerChain(Web3(HTTPProvider(self.url)), self.world.clearinghouse.address)
+        chain = LedgerChain(ChainNode.at(self.url), self.world.clearinghouse.address)
         sync(self.index, chain)
         return query.proposals(self.index.cursor(), self.index.head().time)
 

@@ -20,6 +20,7 @@ from interline.cities import load_cities
 from ledger.chain import Chain
 from ledger.index.store import Index
 from ledger.index.sync import sync
+from rpc.provider import node_of
 from tests.support.year import YearWorld, year_world
 
 RIDES = 600
@@ -34,13 +35,13 @@ def year() -> Iterator[YearWorld]:
 @pytest.fixture(scope="module")
 def index(year: YearWorld) -> Iterator[Index]:
     with Index.open(":memory:", write=True) as index:
-        sync(index, Chain(year.web3, year.clearinghouse), load_cities(REPOSITORY / "cities"), processes=1)
+        sync(index, Chain(node_of(year.web3), year.clearinghouse), load_cities(REPOSITORY / "cities"), processes=1)
         yield index
 
 
 def test_the_contracts_hold_what_the_year_was_reckoned_to_come_to(year: YearWorld) -> None:
     books = year.made.plan.schedule.books
-    balances = Chain(year.web3, year.clearinghouse).balances()
+    balances = Chain(node_of(year.web3), year.clearinghouse).balances()
     assert {city.code: city.balance for city in balances.cities} == dict(books.balances)
     assert {city.code: city.position for city in balances.cities} == {
         member.code: books.position(member.code) for member in year.made.plan.members

@@ -5,13 +5,13 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
-from web3 import HTTPProvider, Web3
 
 from ledger.balances import Balances, CityBalance
 from ledger.chain import read_balances
 from ledger.errors import LedgerError, NoClearinghouseError
 from ledger.table import balances_table
 from network.chain import Chain
+from rpc import Node
 
 BLOCK_HASH = "0x" + 64 * "a"
 
@@ -123,14 +123,14 @@ def test_the_table_shows_what_is_withheld_where_anything_is(books: Balances, xuz
 
 def test_an_address_without_a_contract_is_no_clearinghouse() -> None:
     with Chain(block_time=None) as chain, pytest.raises(NoClearinghouseError, match="there is no contract at block 0"):
-        read_balances(Web3(HTTPProvider(chain.url)), "0x" + 40 * "1")
+        read_balances(Node.at(chain.url), "0x" + 40 * "1")
 
 
 def test_a_block_that_is_not_there_is_named() -> None:
     with Chain(block_time=None) as chain, pytest.raises(LedgerError, match="expected a block 99"):
-        read_balances(Web3(HTTPProvider(chain.url)), "0x" + 40 * "1", block=99)
+        read_balances(Node.at(chain.url), "0x" + 40 * "1", block=99)
 
 
 def test_a_node_that_does_not_answer_is_an_error_of_the_ledger() -> None:
     with pytest.raises(LedgerError, match="is it still there"):
-        read_balances(Web3(HTTPProvider("http://127.0.0.1:1")), "0x" + 40 * "1")
+        read_balances(Node.at("http://127.0.0.1:1"), "0x" + 40 * "1")

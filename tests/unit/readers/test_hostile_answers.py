@@ -17,7 +17,6 @@ import gate_client.chain
 import issuer_client.chain
 import ledger.chain
 from consortium.errors import ChainError as ConsortiumChainError
-from consortium.node import Node
 from gate_client.errors import ChainError as GateChainError
 from gate_client.sync import make_trust_list
 from gate_client.trust_list import CityStatus, TrustList, load_trust_list, replace_trust_list
@@ -27,6 +26,7 @@ from interline.safe_text import short_name, text_of
 from interline.tariff import Tariff, load_tariff
 from issuer_client.errors import ChainError as IssuerChainError
 from ledger.errors import LedgerError
+from rpc.provider import node_of
 from tests.support.deploy import REPOSITORY
 from tests.support.hostile import TEXTS, hostile_answers, hostile_values
 from tests.support.hostile_node import HostileNode
@@ -62,16 +62,16 @@ def office_reads(node: HostileNode) -> Read:
 
 def accountant_reads(node: HostileNode) -> Read:
     chain = ledger.chain.Chain.__new__(ledger.chain.Chain)
-    chain._web3 = Web3(node)
+    chain._node = node_of(Web3(node))
     chain.head = SimpleNamespace(number=100)  # type: ignore[assignment]
     contract_at = ledger.chain._Contract
-    return lambda contract, function, *arguments: chain._call(contract_at(contract, ADDRESS), function, *arguments)
+    return lambda contract, function, *arguments: chain._call(contract_at(contract, RAW_ADDRESS), function, *arguments)
 
 
 def administrator(node: HostileNode) -> consortium.chain.Chain:
     chain = consortium.chain.Chain.__new__(consortium.chain.Chain)
     chain.web3 = Web3(node)
-    chain._node = Node(chain.web3)
+    chain._node = node_of(chain.web3)
     return chain
 
 
@@ -106,7 +106,7 @@ def test_an_answer_that_no_contract_gives_is_an_error_of_the_node_in_words(data:
     with pytest.raises(IssuerChainError, match="expected"):
         office.treasury(3100)
     with pytest.raises(LedgerError, match="expected"):
-        ledger.chain.Chain(Web3(node), ADDRESS)
+        ledger.chain.Chain(node_of(Web3(node)), ADDRESS)
 
 
 # ---------------------------------------------------------------- the gate's trust list
