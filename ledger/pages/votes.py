@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from web3 import Web3
+from interline.hashing import keccak256
 
 VOTING_PERIOD: Final = 30 * 86_400
 EXECUTION_PERIOD: Final = 14 * 86_400
@@ -227,7 +227,7 @@ def _concerned(target: str, data: str, registry: str) -> tuple[str, int]:
 
 
 def _selector(signature: str) -> str:
-    return Web3.to_hex(Web3.keccak(text=signature)[:4])
+    return f"0x{keccak256(signature.encode())[:4].hex()}"
 
 
 _OF_ONE: Final = {

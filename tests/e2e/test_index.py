@@ -30,11 +30,21 @@ from rpc import Node
 from tests.contracts.story import HANGZHOU, NANJING, SHANGHAI, XUZHOU
 from tests.e2e.test_scripts import Network
 from tests.support.patience import PATIENCE, running, wait_until
+from tests.support.provider import (
+    Habit,
+    Provider,
+    always,
+    changed,
+    limited_batch,
+    limited_range,
+    limited_results,
+    one_too_many,
+)
 from tests.support.small_world import SmallWorld, small_world
 
 _SYNC = """
 import sys
-from web3 import Web3
+from rpc import Node
 from ledger.chain import Chain
 from ledger.index import reading
 from ledger.index.store import Index
@@ -79,9 +89,9 @@ def contents(index: Index) -> dict[str, list[tuple[object, ...]]]:
     return {table: cursor.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall() for table in TABLES}
 
 
-def made_anew(chain: Chain) -> dict[str, list[tuple[object, ...]]]:
+def made_anew(chain: Chain, until: int | None = None) -> dict[str, list[tuple[object, ...]]]:
     with Index.open(":memory:", write=True) as index:
-        sync(index, chain)
+        sync(index, chain, until=until, processes=None if until is None else 1)
         return contents(index)
 
 
@@ -99,6 +109,53 @@ def test_the_rides_of_three_weeks_make_what_the_contracts_say(chain: Chain, tmp_
         assert dict(index.cursor().execute(per_city).fetchall()) == {
             city.code: city.balance for city in found.balances.cities
         }
+
+
+@pytest.mark.parametrize(
+    "habit",
+    [
+        limited_range(10),
+        limited_range(1, status=413),
+        limited_range(100, status=400),
+        limited_results(20),
+        limited_batch(0),
+        limited_batch(2, status=413),
+        limited_batch(10),
+        one_too_many(7, **{"Retry-After": "0"}),
+        changed("eth_getLogs", lambda logs: logs or None),
+    ],
+)
+def test_behind_a_provider_with_habits_it_is_the_same(world: SmallWorld, chain: Chain, habit: Habit) -> None:
+    with Provider(world.url, habit) as provider:
+        behind = Chain(Node.at(provider.url), world.clearinghouse)
+        assert made_anew(behind, until=60) == made_anew(chain, until=60)
+        assert behind.balances() == chain.balances()
+
+
+@pytest.mark.parametrize(
+    ("habit", "said"),
+    [
+        (always(502, b"<html>Bad Gateway</html>"), "HTTP 502: <html>Bad Gateway</html>"),
+        (always(200, b"<html>Welcome</html>"), "expected JSON, came <html>Welcome</html>"),
+        (always(403, b"no key"), "HTTP 403: no key"),
+        (always(0, b""), "no answer"),
+        (changed("eth_getBlockByNumber", lambda block: {**block, "hash": "0x"}), "expected 32 bytes, came 0x"),
+        (changed("eth_getBlockByNumber", lambda block: [block]), "expected a block, came"),
+        (changed("eth_getLogs", lambda logs: {"logs": logs}), "expected a list of logs, came"),
+        (changed("eth_getTransactionByHash", lambda found: {**found, "input": 7}), "input: expected bytes"),
+        (changed("eth_chainId", lambda number: int(number, 16)), "expected a number"),
+        (changed("eth_call", lambda data: None), "expected bytes in hexadecimal digits, came null"),
+    ],
+)
+def test_a_provider_that_answers_nonsense_is_said_to_and_nothing_is_entered(
+    world: SmallWorld, habit: Habit, said: str
+) -> None:
+    with Provider(world.url, habit) as provider, Index.open(":memory:", write=True) as index:
+        with pytest.raises(LedgerError) as error:
+            sync(index, Chain(Node.at(provider.url), world.clearinghouse))
+        assert said in str(error.value)
+        assert provider.url in str(error.value)
+        assert index.cursor().execute("SELECT count(*) FROM rides").fetchone() == (0,)
 
 
 def test_in_steps_it_is_the_same_as_at_once(chain: Chain) -> None:

@@ -21,6 +21,7 @@ FORBIDDEN = {
     "ledger",
     "consortium",
     "network",
+    "rpc",
     "demo",
 }
 IMPORT_EVERYTHING = """
