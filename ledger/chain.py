@@ -9,8 +9,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from interline.batch import OUTCOME_BYTES
-from interline.batch_source import TRACE_METHOD, Transaction, read_trace, trace_arguments
-from interline.errors import TraceError
+from interline.batch_source import Transaction
 from interline.hashing import keccak256
 from interline.safe_text import short_name
 from interline.settlements import ChainLog
@@ -18,7 +17,10 @@ from interline.signatures import to_checksum
 from ledger.balances import Balances, CityBalance
 from ledger.errors import ChainMovedError, LedgerError, NoClearinghouseError, TooMuchError
 from ledger.head import Head
-from rpc import Node, NodeAwayError, Reads, RpcError, Wanted, answers, ask_logs, read
+from rpc import Node, NodeAwayError, NodeBehindError, Reads, RpcError, Wanted, answers, ask_logs, read
+from rpc.answers import Block
+from rpc.blocks import get_block
+from rpc.transactions import get_trace
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +176,11 @@ class Chain:
         """Blocks by their numbers; None where there is none yet, or none any more."""
         with _translated():
             found = self._node.ask_all([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
-            return [self._head(one, number) for one, number in zip(found, numbers, strict=True)]
+            blocks = [
+                answers.optional(one, f"{self._node.name}, block {number}", answers.block)
+                for one, number in zip(found, numbers, strict=True)
+            ]
+        return [None if block is None else _head(block) for block in blocks]
 
     def logs(self, first: int, last: int) -> list[ChainLog]:
         """All that the Clearinghouse, its Refunds, the registry and the Consortium told in a range of blocks, in order.
@@ -184,9 +190,9 @@ class Chain:
         """
         wanted = Wanted([bytes.fromhex(self.contracts[name][2:]) for name in TELLING])
         try:
-            return ask_logs(self._node, wanted, first, last)
+            return ask_logs(self._node, wanted, first, last, self.head.number)
         except RpcError as error:
-            if first == last or isinstance(error, NodeAwayError):
+            if first == last or isinstance(error, NodeAwayError | NodeBehindError):
                 raise _unread(error) from None
             raise TooMuchError(f"events of the blocks {first} to {last}: {error}") from None
 
@@ -208,11 +214,7 @@ class Chain:
         Raises:
             TraceError: the node doesn't trace, or its answer is no trace, or longer than one may be.
         """
-        try:
-            with self._node.stream(TRACE_METHOD, *trace_arguments(tx)) as pieces:
-                return read_trace(pieces)
-        except RpcError as error:
-            raise TraceError(f"the node doesn't answer: {error.came}") from None
+        return get_trace(self._node, tx)
 
     def outcomes(self, batch_ids: Sequence[bytes]) -> list[bytes]:
         """What the contract keeps now of refused rides, 25 bytes for each batch (32 bytes); 0 if there were none."""
@@ -236,14 +238,8 @@ class Chain:
 
     def _block(self, block: int | str) -> Head | None:
         """A block by its number, hash or name."""
-        by_hash = isinstance(block, str) and block.startswith("0x") and len(block) == 66
-        method = "eth_getBlockByHash" if by_hash else "eth_getBlockByNumber"
-        at = hex(block) if isinstance(block, int) else block
-        return self._head(self._node.ask(method, at, False), block)
-
-    def _head(self, result: Any, block: int | str) -> Head | None:
-        found = answers.optional(result, f"{self._node.name}, block {block}", answers.block)
-        return None if found is None else Head(found.number, f"0x{found.hash.hex()}", found.time)
+        found = get_block(self._node, block)
+        return None if found is None else _head(found)
 
 
 def read_balances(node: Node, clearinghouse: str, block: int | str = "latest") -> Balances:
@@ -261,3 +257,7 @@ def _translated() -> Iterator[None]:
 
 def _unread(error: RpcError) -> LedgerError:
     return LedgerError(f"expected the node's answer, came {error}; is it still there?")
+
+
+def _head(block: Block) -> Head:
+    return Head(block.number, f"0x{block.hash.hex()}", block.time)

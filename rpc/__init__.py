@@ -8,16 +8,18 @@ A node is untrusted: what it answers is taken apart here, and what can't be is a
 what for, and what came. What the answers mean is for the packages that ask.
 """
 
-from rpc.errors import BadAnswerError, NodeAwayError, NodeRefusalError, RpcError
-from rpc.logs import Wanted, ask_logs, read_logs
+from rpc.errors import BadAnswerError, NodeAwayError, NodeBehindError, NodeRefusalError, RpcError
+from rpc.logs import ask_logs, read_logs
 from rpc.node import Node
 from rpc.reads import Answer, Read, Reads, read, read_all
+from rpc.wanted import Wanted
 
 __all__ = [
     "Answer",
     "BadAnswerError",
     "Node",
     "NodeAwayError",
+    "NodeBehindError",
     "NodeRefusalError",
     "Read",
     "Reads",

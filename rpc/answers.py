@@ -41,8 +41,8 @@ class Receipt:
 
     tx: bytes
     block: int
-    succeeded: bool | None
-    """None where the node doesn't say."""
+    succeeded: bool
+    """Where the node doesn't say: whether it has events, as each call of our contracts that changes anything has."""
     gas: int
     contract: bytes | None
     """Address (20 bytes) of the contract that it made."""
@@ -123,14 +123,16 @@ def receipt(result: Any, asked: str) -> Receipt:
     status = optional(found.get("status"), f"{asked}, status", quantity)
     if status not in (None, 0, 1):
         raise _bad(f"{asked}, status", "0 or 1", found.get("status"))
-    made = found.get("contractAddress")
+    made, events = found.get("contractAddress"), logs(found.get("logs"), f"{asked}, logs")
+    if status is None and found.get("logs") is None:
+        raise _bad(f"{asked}, status", "0 or 1, or the logs", None)
     return Receipt(
         tx=data(found.get("transactionHash"), f"{asked}, transactionHash", size=HASH_BYTES),
         block=quantity(found.get("blockNumber"), f"{asked}, blockNumber"),
-        succeeded=None if status is None else bool(status),
+        succeeded=bool(events) if status is None else bool(status),
         gas=quantity(found.get("gasUsed"), f"{asked}, gasUsed"),
         contract=optional(made, f"{asked}, contractAddress", lambda one, what: data(one, what, size=ADDRESS_BYTES)),
-        logs=tuple(logs(found.get("logs"), f"{asked}, logs")),
+        logs=tuple(events),
     )
 
 

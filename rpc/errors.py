@@ -29,6 +29,10 @@ class BadAnswerError(RpcError):
     """The node answers what JSON-RPC, or what was asked for, doesn't allow."""
 
 
+class NodeBehindError(BadAnswerError):
+    """The node leaves out what other nodes have: it is behind them. The same may be asked again later."""
+
+
 class NodeRefusalError(RpcError):
     """The node refuses the request, or the contract that it was to call does.
 

@@ -5,14 +5,15 @@ of HTTP, or by answering nothing that can be read. Whatever a node refuses is as
 a block at a time; what it takes makes the next piece larger.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from interline.settlements import ChainLog
 from rpc.answers import logs
-from rpc.errors import BadAnswerError, NodeAwayError, RpcError
+from rpc.blooms import NEWEST, require_all
+from rpc.errors import BadAnswerError, NodeAwayError, NodeBehindError, RpcError
 from rpc.node import Node
+from rpc.wanted import Wanted
 
 FIRST_PIECE: Final = 10_000
 """Blocks."""
@@ -21,31 +22,6 @@ _SMALLER: Final = 4  # a piece that was refused is divided by this
 _MORE: Final = 4  # times as much is tried
 _AGAIN: Final = 2
 _MOST_PATIENCE: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which events.
-
-    Args:
-        addresses: of contracts, 20 bytes each.
-        topics: for each place the topics (32 bytes) that may stand there; an empty one is for any.
-    """
-
-    addresses: Sequence[bytes]
-    topics: Sequence[Sequence[bytes]] = ()
-
-    def filter(self, first: int, last: int) -> dict[str, Any]:
-        """As eth_getLogs takes it."""
-        topics = [[_hex(topic) for topic in some] or None for some in self.topics]
-        given: dict[str, Any] = {"address": [_hex(one) for one in self.addresses], "topics": topics}
-        return {**given, "fromBlock": hex(first), "toBlock": hex(last)}
-
-    def has(self, log: ChainLog, first: int, last: int) -> bool:
-        """Whether an event is among those of a range of blocks, both included."""
-        if log.address not in self.addresses or not first <= log.block <= last or len(log.topics) < len(self.topics):
-            return False
-        return all(not some or topic in some for some, topic in zip(self.topics, log.topics, strict=False))
 
 
 class Pieces:
@@ -91,9 +67,12 @@ class Pieces:
 
 
 def read_logs(
-    node: Node, wanted: Wanted, first: int, last: int, pieces: Pieces | None = None
+    node: Node, wanted: Wanted, first: int, last: int, *, newest: int | None = None, pieces: Pieces | None = None
 ) -> Iterator[tuple[int, list[ChainLog]]]:
     """The events of a range of blocks, both included, in the chain's order, piece by piece.
+
+    Args:
+        newest: number of the newest block there is; `last` where it isn't given.
 
     Returns: for each piece its last block's number, and its events.
 
@@ -101,15 +80,16 @@ def read_logs(
         NodeAwayError: the node doesn't answer.
         NodeRefusalError: it doesn't even answer for one block.
         BadAnswerError: what it answers are no logs, or not those that were asked for.
+        NodeBehindError: it leaves out some that there are, of the newest blocks.
     """
     pieces = pieces or Pieces()
     while first <= last:
         size = min(pieces.size, last - first + 1)
         end = first + size - 1
         try:
-            found = ask_logs(node, wanted, first, end)
+            found = ask_logs(node, wanted, first, end, last if newest is None else newest)
         except RpcError as error:
-            if size == 1 or (isinstance(error, NodeAwayError) and not _is_there(node)):
+            if size == 1 or not _may_take_less(node, error):
                 raise
             pieces.refused(size)
             continue
@@ -118,8 +98,10 @@ def read_logs(
         first = end + 1
 
 
-def _is_there(node: Node) -> bool:
-    """Whether a node that didn't answer for many blocks answers at all."""
+def _may_take_less(node: Node, error: RpcError) -> bool:
+    """Whether a node that didn't answer for many blocks may answer for fewer: not one that doesn't answer at all."""
+    if not isinstance(error, NodeAwayError):
+        return not isinstance(error, NodeBehindError)
     try:
         node.ask("eth_chainId")
     except RpcError:
@@ -127,10 +109,13 @@ def _is_there(node: Node) -> bool:
     return True
 
 
-def ask_logs(node: Node, wanted: Wanted, first: int, last: int) -> list[ChainLog]:
+def ask_logs(node: Node, wanted: Wanted, first: int, last: int, newest: int) -> list[ChainLog]:
     """The events of a range of blocks, both included, in the chain's order, asked for at once.
 
-    Raises RpcError, also where the node finds that too much.
+    Args:
+        newest: number of the newest block there is: those of the last ones are held against the blocks' headers.
+
+    Raises RpcError, also where the node finds that too much, or leaves some out.
     """
     asked = f"{node.name}, logs of the blocks {first} to {last}"
     found = logs(node.ask("eth_getLogs", wanted.filter(first, last)), asked)
@@ -140,8 +125,7 @@ def ask_logs(node: Node, wanted: Wanted, first: int, last: int) -> list[ChainLog
     by_place = {(one.block, one.place): one for one in found}
     if len(by_place) != len(found):
         raise BadAnswerError(asked, "came two with one place in their block")
+    since = max(first, newest - NEWEST)
+    if since <= last:
+        require_all(node, wanted, since, last, [one for one in found if one.block >= since])
     return [by_place[place] for place in sorted(by_place)]
-
-
-def _hex(data: bytes) -> str:
-    return f"0x{data.hex()}"

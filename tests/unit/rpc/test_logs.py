@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from eth_bloom import BloomFilter
 
 from interline.settlements import ChainLog
-from rpc import BadAnswerError, Node, NodeAwayError, NodeRefusalError, Wanted, read_logs
+from rpc import BadAnswerError, Node, NodeAwayError, NodeBehindError, NodeRefusalError, Wanted, read_logs
+from rpc.blooms import NEWEST, bloom_of, may_have
 from rpc.logs import Pieces
 from rpc.transport import AwayError, Response
 
@@ -40,17 +42,51 @@ class Played:
 
     def post(self, body: bytes) -> Response:
         asked = json.loads(body)
-        if asked["method"] == "eth_chainId":
-            return Response(200, json.dumps({"id": asked["id"], "result": "0x1"}).encode())
+        return Response(
+            200, json.dumps([*map(self.answer, asked)] if isinstance(asked, list) else self.answer(asked)).encode()
+        )
+
+    def answer(self, asked: Any) -> Any:
+        made = {"eth_chainId": lambda: "0x1", "eth_getBlockByNumber": lambda: self.header(int(asked["params"][0], 16))}
+        if asked["method"] in made:
+            return {"id": asked["id"], "result": made[asked["method"]]()}
+        if asked["method"] == "eth_getTransactionReceipt":
+            return {"id": asked["id"], "result": self.receipt(int(asked["params"][0], 16))}
         first, last = (int(asked["params"][0][name], 16) for name in ("fromBlock", "toBlock"))
         self.asked.append((first, last))
-        found = [log(block, place) for place, block in enumerate(BLOCKS) if first <= block <= last]
+        found = self.logs(first, last)
         if last - first + 1 > self.most or len(found) > self.results:
             if self.silent:
                 raise AwayError("no answer (ReadTimeout)")
-            error = {"code": -32005, "message": "too much"}
-            return Response(200, json.dumps({"id": asked["id"], "error": error}).encode())
-        return Response(200, json.dumps({"id": asked["id"], "result": found}).encode())
+            return {"id": asked["id"], "error": {"code": -32005, "message": "too much"}}
+        return {"id": asked["id"], "result": found}
+
+    def logs(self, first: int, last: int) -> list[Any]:
+        return [log(block, place) for place, block in enumerate(BLOCKS) if first <= block <= last]
+
+    def header(self, number: int) -> Any:
+        """One transaction in each block with events, of the block's number."""
+        entries = [HOUSE, TOPIC] if number in BLOCKS else []
+        return {
+            "number": hex(number),
+            "hash": f"0x{number:064x}",
+            "parentHash": f"0x{number:064x}",
+            "timestamp": hex(number),
+            "logsBloom": f"0x{bloom_of(entries):0512x}",
+            "transactions": [f"0x{number:064x}"] if entries else [],
+        }
+
+    def receipt(self, number: int) -> Any:
+        return {
+            "transactionHash": f"0x{number:064x}",
+            "blockNumber": hex(number),
+            "gasUsed": "0x1",
+            "status": "0x1",
+            "logs": self.logs_there(number),
+        }
+
+    def logs_there(self, number: int) -> list[Any]:
+        return [log(block, place) for place, block in enumerate(BLOCKS) if block == number]
 
 
 def read(played: Any, first: int = 0, last: int = 50_000, wanted: Wanted = WANTED) -> list[ChainLog]:
@@ -106,8 +142,19 @@ class Says(Played):
         super().__init__()
         self._logs = logs
 
-    def post(self, body: bytes) -> Response:
-        return Response(200, json.dumps({"id": json.loads(body)["id"], "result": self._logs}).encode())
+    def logs(self, first: int, last: int) -> Any:
+        return self._logs
+
+
+class Behind(Played):
+    """A balancer: nodes behind it have all blocks, but the one that gives logs none above a block."""
+
+    def __init__(self, until: int) -> None:
+        super().__init__()
+        self.until = until
+
+    def logs(self, first: int, last: int) -> list[Any]:
+        return super().logs(first, min(last, self.until))
 
 
 def test_what_a_node_took_back_does_not_count_and_order_is_the_chains() -> None:
@@ -143,6 +190,57 @@ def test_what_a_node_took_back_does_not_count_and_order_is_the_chains() -> None:
 def test_what_wasn_t_asked_for_or_is_no_event_is_an_error_of_the_node(came: Any) -> None:
     with pytest.raises(BadAnswerError, match=r"^node, logs of the blocks 3 to 3"):
         read(Says(came), 3, 3)
+
+
+@pytest.mark.parametrize(("until", "last"), [(4_999, 5_000), (899, 1_800), (3, 4), (0, 3), (5_000, 5_001)])
+def test_a_node_that_is_behind_is_said_to_leave_events_out(until: int, last: int) -> None:
+    behind = Behind(until)
+    with pytest.raises(NodeBehindError, match=r"^node, logs of the blocks \d+ to \d+: expected the events of block"):
+        read(behind, last=last)
+    assert len(behind.asked) == 1  # and isn't asked for less
+
+
+def test_a_node_that_lacks_a_block_of_the_range_is_behind() -> None:
+    class Short(Played):
+        def header(self, number: int) -> Any:
+            return None if number == 20 else super().header(number)
+
+    with pytest.raises(NodeBehindError, match="expected block 20, came null"):
+        read(Short(), last=20)
+
+
+def test_a_bloom_that_says_there_may_be_events_is_not_believed_against_the_receipts() -> None:
+    class Elsewhere(Behind):
+        """Another contract's, or another topic's, whose bits in the bloom are the same."""
+
+        def logs_there(self, number: int) -> list[Any]:
+            return [log(number, 0, address=f"0x{STRANGER.hex()}"), log(number, 1, topics=[f"0x{OTHER.hex()}"])]
+
+    assert read(Elsewhere(0), last=5_000) == []
+
+
+def test_only_the_newest_blocks_are_held_against_their_headers() -> None:
+    behind = Behind(0)
+    until = BLOCKS[2] + NEWEST + 1
+    assert [found for _, found in read_logs(Node(behind), WANTED, 0, 4, newest=until)] == [[]]
+    with pytest.raises(NodeBehindError):
+        list(read_logs(Node(behind), WANTED, 0, 4, newest=until - 1))
+
+
+@pytest.mark.parametrize("bloom", [None, "0x", "0x00", 7, "0x" + "g" * 512, ["0x"]])
+def test_a_header_without_a_bloom_says_that_there_may_be_any(bloom: Any) -> None:
+    assert may_have(bloom, WANTED)
+
+
+def test_a_bloom_has_three_bits_for_each_entry_as_the_yellow_paper_says() -> None:
+    """The first of its hash's words mod 2048, as py-evm's eth_bloom has them."""
+    for entry in (HOUSE, TOPIC, b"", b"\xff" * 32):
+        assert bloom_of([entry]) == int(BloomFilter.from_iterable([entry]))
+    both = f"0x{bloom_of([HOUSE, TOPIC]):0512x}"
+    assert may_have(both, WANTED)
+    assert may_have(both, Wanted([STRANGER, HOUSE], [[OTHER, TOPIC], []]))
+    assert not may_have(both, Wanted([STRANGER], [[TOPIC]]))
+    assert not may_have(both, Wanted([HOUSE], [[OTHER]]))
 
 
 def test_two_events_at_one_place_are_an_error_of_the_node() -> None:
