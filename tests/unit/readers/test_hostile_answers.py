@@ -55,9 +55,8 @@ def gate_reads(node: HostileNode) -> Read:
 
 def office_reads(node: HostileNode) -> Read:
     chain = issuer_client.chain.Chain("http://127.0.0.1:1", RAW_ADDRESS)
-    chain._web3 = Web3(node)
-    address = Web3.to_checksum_address(ADDRESS)
-    return lambda contract, function, *arguments: chain._read(contract, address, function, *arguments)
+    chain._node = node_of(Web3(node))
+    return lambda contract, function, *arguments: chain._read(contract, RAW_ADDRESS, function, *arguments)
 
 
 def accountant_reads(node: HostileNode) -> Read:
@@ -102,7 +101,7 @@ def test_an_answer_that_no_contract_gives_is_an_error_of_the_node_in_words(data:
     with pytest.raises(ConsortiumChainError, match=r"CityRegistry\.cities at 0x.*: expected an answer"):
         administrator(node).read("CityRegistry", ADDRESS, "cities")
     office = issuer_client.chain.Chain("http://127.0.0.1:1", RAW_ADDRESS)
-    office._web3 = Web3(node)
+    office._node = node_of(Web3(node))
     with pytest.raises(IssuerChainError, match="expected"):
         office.treasury(3100)
     with pytest.raises(LedgerError, match="expected"):

@@ -11,6 +11,7 @@ ASKING = {"web3", "requests", "urllib3", "httpx", "aiohttp", "http"}
 ALLOWED = {
     "rpc": {"rpc/transport.py", "rpc/provider.py"},
     "ledger": set[str](),
+    "issuer_client": set[str](),
     "interline": set[str](),
 }
 """By package the files that may import one of them."""
