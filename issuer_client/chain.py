@@ -34,6 +34,7 @@ from issuer_client.chain_types import Block, Call, House, Revocation, Terms
 from issuer_client.errors import ChainError, ChainRefusalError, ChainUnavailableError
 from rpc import (
     BadAnswerError,
+    BadReturnError,
     Node,
     NodeAwayError,
     NodeRefusalError,
@@ -371,7 +372,7 @@ def _refusal(error: NodeRefusalError) -> ChainRefusalError:
 
 def _is_unknown(error: RpcError) -> bool:
     """Whether a contract has no such function: it refuses, or returns something else."""
-    return error.by_contract if isinstance(error, NodeRefusalError) else isinstance(error, BadAnswerError)
+    return error.by_contract if isinstance(error, NodeRefusalError) else isinstance(error, BadReturnError)
 
 
 def _check_line(line: list[bytes]) -> None:

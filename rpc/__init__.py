@@ -8,7 +8,7 @@ A node is untrusted: what it answers is taken apart here, and what can't be is a
 what for, and what came. What the answers mean is for the packages that ask.
 """
 
-from rpc.errors import BadAnswerError, NodeAwayError, NodeBehindError, NodeRefusalError, RpcError
+from rpc.errors import BadAnswerError, BadReturnError, NodeAwayError, NodeBehindError, NodeRefusalError, RpcError
 from rpc.logs import ask_logs, read_logs
 from rpc.node import Node
 from rpc.reads import Answer, Read, Reads, read, read_all
@@ -17,6 +17,7 @@ from rpc.wanted import Wanted
 __all__ = [
     "Answer",
     "BadAnswerError",
+    "BadReturnError",
     "Node",
     "NodeAwayError",
     "NodeBehindError",

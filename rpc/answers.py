@@ -25,11 +25,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block: its number, its hash (32 bytes), its parent's, its time (Unix seconds), and the base fee (wei)."""
+    """A block: its number, its hash (32 bytes), its time (Unix seconds), and the base fee (wei)."""
 
     number: int
     hash: bytes
-    parent: bytes
     time: int
     base_fee: int | None
     """None on a chain that has none."""
@@ -77,7 +76,6 @@ def block(result: Any, asked: str) -> Block:
     return Block(
         number=quantity(found.get("number"), f"{asked}, number"),
         hash=data(found.get("hash"), f"{asked}, hash", size=HASH_BYTES),
-        parent=data(found.get("parentHash"), f"{asked}, parentHash", size=HASH_BYTES),
         time=quantity(found.get("timestamp"), f"{asked}, timestamp"),
         base_fee=optional(found.get("baseFeePerGas"), f"{asked}, baseFeePerGas", quantity),
     )

@@ -29,6 +29,10 @@ class BadAnswerError(RpcError):
     """The node answers what JSON-RPC, or what was asked for, doesn't allow."""
 
 
+class BadReturnError(BadAnswerError):
+    """What came of a call can't be what the function returns: the contract is another one, or there is none."""
+
+
 class NodeBehindError(BadAnswerError):
     """The node leaves out what other nodes have: it is behind them. The same may be asked again later."""
 

@@ -16,7 +16,7 @@ from interline.chain_data import decode_answer, encode_call
 from interline.errors import ChainDataError
 from interline.signatures import to_checksum
 from rpc import answers
-from rpc.errors import BadAnswerError, RpcError
+from rpc.errors import BadAnswerError, BadReturnError, RpcError
 from rpc.node import Node
 
 At = int | str
@@ -118,6 +118,6 @@ def _value(node: Node, read: Read, result: Any) -> Any:
     try:
         return decode_answer(read.contract, read.function, answers.data(result, asked))
     except ChainDataError as error:
-        return BadAnswerError(asked, f"expected what it returns, came {error}")
+        return BadReturnError(asked, f"expected what it returns, came {error}")
     except BadAnswerError as error:
         return error

@@ -364,6 +364,6 @@ def test_the_processes_that_check_signatures_end_with_the_one_that_was_killed(tm
 
 
 def test_a_node_that_does_not_answer_is_said_so(tmp_path: Path, chain: Chain) -> None:
-    chain._web3.provider.endpoint_uri = "http://127.0.0.1:9"  # type: ignore[attr-defined]
+    chain._node = Node.at("http://127.0.0.1:9")
     with Index.open(":memory:", write=True) as index, pytest.raises(LedgerError, match="expected the node's answer"):
         sync(index, chain)

@@ -85,7 +85,9 @@ def test_the_package_loads_nothing_that_speaks_to_a_network() -> None:
 def test_one_module_of_the_package_names_what_speaks_to_a_network() -> None:
     """`chain.py`, which the commands of rides and disputes import when they run."""
     folder = Path(issuer_client.__file__).parent
-    speaks = re.compile(r"^\s*(?:import|from) (?:rpc|web3|requests|urllib|http|socket|aiohttp|websockets)\b", re.MULTILINE)
+    speaks = re.compile(
+        r"^\s*(?:import|from) (?:rpc|web3|requests|urllib|http|socket|aiohttp|websockets)\b", re.MULTILINE
+    )
     assert [path.name for path in folder.glob("*.py") if speaks.search(path.read_text(encoding="utf-8"))] == [
         "chain.py"
     ]

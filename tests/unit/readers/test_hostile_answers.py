@@ -45,12 +45,12 @@ Read = Callable[..., Any]
 
 
 def gate(node: HostileNode) -> gate_client.chain.Chain:
-    return gate_client.chain.Chain("node", RAW_ADDRESS, Web3(node))
+    return gate_client.chain.Chain("node", RAW_ADDRESS, node_of(Web3(node)))
 
 
 def gate_reads(node: HostileNode) -> Read:
     chain = gate(node)
-    return lambda contract, function, *arguments: chain._read(contract, ADDRESS, function, *arguments)
+    return lambda contract, function, *arguments: chain._read(contract, RAW_ADDRESS, function, *arguments)
 
 
 def office_reads(node: HostileNode) -> Read:

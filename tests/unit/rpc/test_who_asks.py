@@ -12,6 +12,7 @@ ALLOWED = {
     "rpc": {"rpc/transport.py", "rpc/provider.py"},
     "ledger": set[str](),
     "issuer_client": set[str](),
+    "gate_client": set[str](),
     "interline": set[str](),
 }
 """By package the files that may import one of them."""
