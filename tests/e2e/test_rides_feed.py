@@ -22,6 +22,16 @@ from tests.support.deploy import City, Deployment, compiled, deploy
 from tests.support.killing import run_and_kill
 from tests.support.node_proxy import NodeProxy
 from tests.support.offices import OfficeFolder, office_folder, ride_on, settle, signed_batch, tariff_of
+from tests.support.provider import (
+    Habit,
+    Provider,
+    always,
+    changed,
+    limited_batch,
+    limited_range,
+    limited_results,
+    one_too_many,
+)
 from tests.support.relays import FORWARD, contract_of, hoard_of, send_data, settle_call
 
 CITIES = ["Shanghai", "Hangzhou", "Xuzhou"]
@@ -230,6 +240,70 @@ class TestWhatIsListed:
         done = office.run("rides", "--rpc", "http://127.0.0.1:9")
         assert done.returncode == 2
         assert "doesn't answer" in done.stderr
+
+
+class TestProviders:
+    @pytest.mark.parametrize("known", ["none", "half"])
+    def test_no_ride_is_left_unbilled_by_a_node_that_is_behind(
+        self, office: OfficeFolder, deployment: Deployment, hangzhou: City, known: str
+    ) -> None:
+        """It gives no logs above a block, while all else is answered by nodes that have all blocks."""
+        first, second = issued(office, hangzhou, 2), issued(office, hangzhou, 2)
+        before = deployment.web3.eth.block_number
+        settle(deployment, hangzhou, map(carried, first))
+        until = deployment.web3.eth.block_number if known == "half" else before
+        settle(deployment, hangzhou, map(carried, second))
+        mine(deployment, 20)
+        behind = changed("eth_getLogs", lambda logs: [log for log in logs if int(log["blockNumber"], 16) <= until])
+        with Provider(deployment.url, behind) as provider:
+            done = office.run("rides", "--rpc", provider.url)
+        assert done.returncode == 2
+        assert "is behind the others: run the same command again later, or ask another node" in done.stderr
+        found = office.json("rides")["rides"]
+        assert sorted(ride["serial"] for ride in found) == sorted(ticket.serial for ticket in first + second)
+
+    @pytest.mark.parametrize(
+        "habit",
+        [
+            limited_range(7, status=413),
+            limited_range(1),
+            limited_results(2),
+            limited_batch(0),
+            one_too_many(5, **{"Retry-After": "0"}),
+            changed("eth_getLogs", lambda logs: logs or None),
+        ],
+    )
+    def test_whatever_a_provider_limits_all_rides_are_listed(
+        self, office: OfficeFolder, deployment: Deployment, hangzhou: City, habit: Habit
+    ) -> None:
+        tickets = issued(office, hangzhou, 3)
+        for ticket in tickets:
+            settle(deployment, hangzhou, [carried(ticket)])
+        with Provider(deployment.url, habit) as provider:
+            found = office.json("rides", "--rpc", provider.url)["rides"]
+        assert [ride["serial"] for ride in found] == [ticket.serial for ticket in tickets]
+
+    @pytest.mark.parametrize(
+        ("habit", "said"),
+        [
+            (always(502, b"<html>Bad Gateway</html>"), "doesn't answer (HTTP 502: <html>Bad Gateway</html>)"),
+            (always(200, b"<html>Welcome</html>"), "expected JSON, came <html>Welcome</html>"),
+            (always(200, b"[" * 100_000), "expected JSON, came ["),
+            (changed("eth_getLogs", lambda logs: [{**log, "data": {}} for log in logs]), "data: expected bytes"),
+            (changed("eth_getBlockByNumber", lambda block: [block]), "expected a block, came"),
+            (changed("eth_call", lambda data: {"data": data}), "expected bytes in hexadecimal digits, came"),
+        ],
+    )
+    def test_nonsense_is_said_in_words_and_nothing_is_lost(
+        self, office: OfficeFolder, deployment: Deployment, hangzhou: City, habit: Habit, said: str
+    ) -> None:
+        [ticket] = issued(office, hangzhou)
+        settle(deployment, hangzhou, [carried(ticket)])
+        with Provider(deployment.url, habit) as provider:
+            done = office.run("rides", "--rpc", provider.url)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+        assert said in done.stderr
+        assert [ride["serial"] for ride in office.json("rides")["rides"]] == [ticket.serial]
 
 
 class TestHowBatchesCame:
