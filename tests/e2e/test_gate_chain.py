@@ -9,7 +9,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -21,6 +23,16 @@ from network.chain import Chain
 from tests.support.deploy import City, Deployment, city, deploy, send_all
 from tests.support.gates import GateFolder, gate_folder
 from tests.support.patience import PATIENCE, running, wait_until
+from tests.support.provider import (
+    Habit,
+    Provider,
+    always,
+    changed,
+    limited_batch,
+    limited_range,
+    limited_results,
+    one_too_many,
+)
 from tests.support.riders import Rider, TicketOffice
 
 CITIES = ["Shanghai", "Hangzhou", "Xuzhou"]
@@ -274,6 +286,91 @@ class TestSubmit:
             documents = [json.loads(process.communicate(timeout=PATIENCE)[0]) for process in (one, other)]
         assert [one.returncode, other.returncode] == [0, 0]
         assert sum(batch["settled"] for document in documents for batch in document["batches"]) == 3
+
+
+@contextmanager
+def behind(gate: GateFolder, deployment: Deployment, habit: Habit) -> Iterator[Provider]:
+    """The gate's node is one with a habit."""
+    settings = gate.config.read_text()
+    with Provider(deployment.url, habit) as provider:
+        gate.config.write_text(settings.replace(deployment.url, provider.url))
+        yield provider
+    gate.config.write_text(settings)
+
+
+def without_status(receipt: Any) -> Any:
+    return None if receipt is None else {name: value for name, value in receipt.items() if name != "status"}
+
+
+class TestProviders:
+    @pytest.mark.parametrize(
+        "habit",
+        [
+            limited_range(3, status=400),
+            limited_results(1),
+            limited_batch(0),
+            limited_batch(2),
+            one_too_many(5, **{"Retry-After": "0"}),
+            changed("eth_getLogs", lambda logs: logs or None),
+            changed("eth_getTransactionReceipt", without_status),
+        ],
+    )
+    def test_whatever_a_provider_limits_or_leaves_out_rides_settle_once(
+        self, gate: GateFolder, ride: Ride, deployment: Deployment, hangzhou: City, shanghai: City, habit: Habit
+    ) -> None:
+        deployment.as_admin(shanghai, "revokeTickets", hangzhou.code, [2**40 - 1])
+        before = balances(deployment)
+        with behind(gate, deployment, habit):
+            gate.json("sync")
+            riders = ride(2)
+            [batch] = gate.json("submit")["batches"]
+        assert (batch["settled"], batch["rejected"]) == (len(riders), [])
+        stored = json.loads((gate.folder / "gate.db.trust-list.json").read_text())
+        assert stored["revoked"] == {str(shanghai.code): [2**40 - 1]}
+        assert balances(deployment)["Hangzhou"] == before["Hangzhou"] + len(riders) * fare(hangzhou)
+        assert gate.json("submit")["batches"] == []
+
+    def test_a_ticket_that_was_revoked_is_not_overlooked_at_a_node_that_is_behind(
+        self, gate: GateFolder, deployment: Deployment, hangzhou: City, shanghai: City
+    ) -> None:
+        until = deployment.web3.eth.block_number
+        deployment.as_admin(shanghai, "revokeTickets", hangzhou.code, [3])
+        lagging = changed("eth_getLogs", lambda logs: [log for log in logs if int(log["blockNumber"], 16) <= until])
+        with behind(gate, deployment, lagging):
+            done = gate.run("sync")
+        assert done.returncode == 2
+        assert "is behind the others" in done.stderr
+        assert "Traceback" not in done.stderr
+        gate.json("sync")
+        stored = json.loads((gate.folder / "gate.db.trust-list.json").read_text())
+        assert stored["revoked"] == {str(shanghai.code): [3]}
+
+    @pytest.mark.parametrize(
+        ("habit", "said"),
+        [
+            (always(503, b"<html>busy</html>"), "doesn't answer (HTTP 503: <html>busy</html>)"),
+            (always(0, b""), "doesn't answer"),
+            (always(200, b"<html>Welcome</html>"), "expected JSON, came <html>Welcome</html>"),
+            (always(200, b"[" * 100_000), "expected JSON, came ["),
+            (always(200, b'{"id": 1, "result": NaN}'), "expected JSON, came"),
+            (always(200, b"[]"), "expected the answer to request"),
+            (changed("eth_chainId", lambda number: {"id": number}), "chain id: expected a number"),
+            (changed("eth_getBlockByNumber", lambda block: {**block, "timestamp": []}), "timestamp: expected a number"),
+            (changed("eth_call", list), "expected bytes in hexadecimal digits, came"),
+        ],
+    )
+    def test_nonsense_is_said_in_words_and_nothing_is_lost(
+        self, gate: GateFolder, ride: Ride, deployment: Deployment, habit: Habit, said: str
+    ) -> None:
+        ride(1)
+        with behind(gate, deployment, habit):
+            for command in ("sync", "submit"):
+                done = gate.run(command)
+                assert done.returncode == (2 if command == "sync" else done.returncode)
+                assert said in done.stderr + done.stdout, (command, done)
+                assert "Traceback" not in done.stderr
+        [batch] = gate.json("submit")["batches"]
+        assert batch["settled"] == 1
 
 
 class TestAChainThatIsAway:
