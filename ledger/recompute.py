@@ -15,6 +15,7 @@ from typing import Any
 from ledger.balances import Balances
 from ledger.books import Books
 from ledger.chain import Chain
+from ledger.errors import BooksError
 from ledger.index import query
 from ledger.index.query import Unread
 from ledger.index.status import not_read
@@ -109,14 +110,43 @@ def recompute(chain: Chain, index: Index | None = None, tell: Callable[[str], No
             Index.open(Path(folder) / "index.duckdb", write=True) as passing,
         ):
             return recompute(chain, passing, tell)
-    balances = chain.balances()
     sync(index, chain, tell=tell, until=chain.head.number)
-    chain.require_same_block()
+    books, balances, found = compare(chain, index)
     cursor = index.cursor()
-    books = query.books(cursor, chain.head.number)
     batches, rides = query.counts(cursor, chain.head.number)
+    unread, unseen = query.unread(cursor, chain.head.number), query.unseen_signatures(cursor, chain.head.number)
+    return Recomputed(books, balances, batches, rides, tuple(found), tuple(unread), unseen)
+
+
+def compare(chain: Chain, index: Index) -> tuple[Books, Balances, list[str]]:
+    """The books of an index and the contracts' figures at the chain's block, and a sentence for each difference.
+
+    Args:
+        index: read up to the chain's block at least.
+
+    Raises:
+        ChainMovedError: the block was replaced meanwhile.
+        LedgerError: as Chain.
+    """
+    balances = chain.balances()
+    chain.require_same_block()
+    books = query.books(index.cursor(), chain.head.number)
     found = balances.faults()
     found += [f"city {code}: expected a member, it is none" for code in contracts.strangers(books, balances)]
     found += [str(difference) for difference in contracts.differences(books, balances, chain)]
-    unread, unseen = query.unread(cursor, chain.head.number), query.unseen_signatures(cursor, chain.head.number)
-    return Recomputed(books, balances, batches, rides, tuple(found), tuple(unread), unseen)
+    return books, balances, found
+
+
+def require_agreement(chain: Chain, index: Index) -> None:
+    """Make sure that an index's books are what the contracts say, before figures are given out of it.
+
+    Raises:
+        BooksError: they differ; says where, and what to do.
+    """
+    _, balances, differences = compare(chain, index)
+    if differences:
+        raise BooksError(
+            f"expected the index's books to be the contracts' at block {balances.block_number}, they differ: "
+            f"{'; '.join(differences)}. The likely cause is a node that left events out when the index was read: read "
+            "it again into another file (--index), through another node if it stays so"
+        )

@@ -13,6 +13,7 @@ from ledger.command import open_synced_index
 from ledger.errors import FormError, PeriodError
 from ledger.head import Head
 from ledger.index.store import Index
+from ledger.recompute import require_agreement
 from ledger.statement.build import build_statement
 from ledger.statement.formats import Form, form_of
 from ledger.statement.json_form import statement_document
@@ -54,7 +55,7 @@ class Made:
 
 
 def make(wish: Wish, chain: Chain, index_path: Path, cities: Path, tell: Callable[[str], None]) -> Made:
-    """Bring the index up to date, make the statement, write it.
+    """Bring the index up to date, hold it against the contracts, make the statement, write it.
 
     Raises:
         LedgerError, CityFileError, SettlementError: with a sentence that says what to do.
@@ -65,6 +66,7 @@ def make(wish: Wish, chain: Chain, index_path: Path, cities: Path, tell: Callabl
         raise FormError(f"expected --out for {form.name}, which is no text, came none: name a file or a folder")
     files = load_cities(cities)
     with open_synced_index(chain, index_path, files, tell) as index:
+        require_agreement(chain, index)
         block = find_block(index, chain, wish.block)
         statement = build_statement(index, wish.city, period, basis, block=block, cities=files)
     said = [remark.en for remark in remarks(statement)]

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from interline.cities import CityFile, load_cities
+from interline.hashing import keccak256
+from interline.settlements import ChainLog
 from ledger.chain import Chain
 from ledger.index.store import Index
 from ledger.index.sync import sync
@@ -29,6 +31,7 @@ from tests.contracts.story import HANGZHOU, HEFEI, NINGBO, XUZHOU
 from tests.e2e.test_scripts import REPOSITORY, Ended, Network
 from tests.support.small_world import MEMBERS, SmallWorld, small_world
 
+DEPOSITED = keccak256(b"Deposited(uint16,address,uint256,bytes32)")
 NOVEMBER, DECEMBER = Period.parse("2019-11"), Period.parse("2019-12")
 
 
@@ -88,6 +91,25 @@ def test_the_closing_is_what_the_contracts_say(ledger: Ledger, city: Any) -> Non
         assert one.owed_closing == house.arrears(city.code, one.code)
         assert one.disputed_carried == ledger.small.world.refunds.disputed(one.code, city.code)
         assert one.disputed_taken == ledger.small.world.refunds.disputed(city.code, one.code)
+
+
+def test_no_statement_is_made_of_an_index_that_says_else_than_the_contracts(
+    ledger: Ledger, network: Network, tmp_path: Path
+) -> None:
+    """As one that was read from a node which left a deposit out."""
+
+    class LeavesOut(Chain):
+        def logs(self, first: int, last: int) -> list[ChainLog]:
+            deposits = [log for log in super().logs(first, last) if log.topics[0] == DEPOSITED]
+            return [log for log in super().logs(first, last) if log not in deposits[-1:]]
+
+    path = tmp_path / "index.duckdb"
+    with Index.open(path, write=True) as index:
+        sync(index, LeavesOut(Node.at(ledger.small.url), ledger.small.clearinghouse), ledger.cities)
+    done = network.run("statement", "Xuzhou", "--period", "2019-12", "--index", str(path), "--json")
+    assert (done.status, done.out) == (2, "")
+    assert "expected the index's books to be the contracts'" in done.err
+    assert "read it again into another file (--index)" in done.err
 
 
 @pytest.mark.parametrize("basis", Basis)
