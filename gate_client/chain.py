@@ -53,6 +53,7 @@ from rpc import (
     transactions,
 )
 from rpc.blocks import head
+from rpc.logs import Pieces
 from rpc.transactions import Call, estimate_gas, get_receipt, get_trace, get_transaction, nonce, sign, try_call
 
 PAY_ARREARS_GAS = 300_000
@@ -76,6 +77,7 @@ class Chain:
         self.clearinghouse = clearinghouse
         self._registry_address: bytes | None = None
         self._refunds_address: bytes | None = None
+        self._pieces = Pieces()
 
     def at(self, clearinghouse: bytes) -> Chain:
         """Another Clearinghouse on the same chain, through the same connection."""
@@ -467,8 +469,9 @@ class Chain:
     ) -> list[ChainLog]:
         with self._translated():
             newest = head(self._node).number
-            pieces = read_logs(self._node, Wanted([address], topics), from_block, to_block, newest=newest)
-            return [one for _, logs in pieces for one in logs]
+            wanted = Wanted([address], topics)
+            found = read_logs(self._node, wanted, from_block, to_block, newest=newest, pieces=self._pieces)
+            return [one for _, logs in found for one in logs]
 
     def _sign(self, private_key: bytes, call: Call, gas: int) -> SignedTransaction:
         with self._translated():

@@ -46,6 +46,7 @@ from rpc import (
     transactions,
 )
 from rpc.blocks import get_block, head
+from rpc.logs import Pieces
 from rpc.transactions import (
     StaleNonceError,
     estimate_gas,
@@ -63,7 +64,6 @@ IDS_AT_ONCE: Final = 200
 NONCE_ATTEMPTS: Final = 8
 LONGEST_LINE: Final = 100
 """More Clearinghouses than one line of succession will ever have."""
-_NOBODY: Final = bytes(20)
 
 
 class Chain:
@@ -79,6 +79,7 @@ class Chain:
         self.rpc = self._node.name
         self.clearinghouse = clearinghouse
         self._registry_address: bytes | None = None
+        self._pieces = Pieces()
 
     # ------------------------------------------------------------ what is there
 
@@ -330,7 +331,7 @@ class Chain:
         call = transactions.Call(house, keccak256(f"{view}()".encode())[:4])
         with self._translated():
             try:
-                answer = try_call(self._node, _NOBODY, call)
+                answer = try_call(self._node, None, call)
             except NodeRefusalError as error:
                 if not error.by_contract:
                     raise
@@ -344,8 +345,8 @@ class Chain:
         wanted = Wanted([address], topics)
         with self._translated():
             newest = head(self._node).number
-            pieces = read_logs(self._node, wanted, from_block, to_block, newest=newest)
-            return [one for _, logs in pieces for one in logs]
+            found = read_logs(self._node, wanted, from_block, to_block, newest=newest, pieces=self._pieces)
+            return [one for _, logs in found for one in logs]
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -40,8 +40,8 @@ class SignedTransaction:
     raw: bytes
 
 
-def try_call(node: Node, sender: bytes, call: Call, gas: int | None = None) -> bytes:
-    """What a call by an address would return now, without sending it.
+def try_call(node: Node, sender: bytes | None, call: Call, gas: int | None = None) -> bytes:
+    """What a call by an address (None: by anybody) would return now, without sending it.
 
     Raises:
         NodeRefusalError: the contract refuses it; `revert` is what with.
@@ -137,5 +137,6 @@ def get_trace(node: Node, tx: bytes) -> object:
         raise TraceError(f"{node.name} doesn't answer: {error.came}") from None
 
 
-def _fields(sender: bytes, call: Call) -> dict[str, Any]:
-    return {"from": to_checksum(sender), "to": to_checksum(call.to), "data": f"0x{call.data.hex()}", "gasPrice": "0x0"}
+def _fields(sender: bytes | None, call: Call) -> dict[str, Any]:
+    fields = {"to": to_checksum(call.to), "data": f"0x{call.data.hex()}"}
+    return fields if sender is None else {**fields, "from": to_checksum(sender), "gasPrice": "0x0"}
