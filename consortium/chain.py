@@ -1,20 +1,19 @@
 """The chain, as an Ape provider is connected to it. The only module of this package that touches the network.
 
-Transactions are prepared and signed by Ape's accounts, and sent through the provider's web3. Those of one round don't
-wait for each other, so that a round takes one block; Ape's own way is one transaction at a time.
+Transactions are prepared and signed by Ape's accounts, with the provider that Ape is connected to; all else is asked of
+its node through `rpc`. Those of one round don't wait for each other, so that a round takes one block; Ape's own way is
+one transaction at a time.
 """
 
 import logging
-import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import requests
-from eth_typing import BlockNumber
 from web3 import Web3
-from web3.exceptions import TransactionNotFound, Web3Exception
+from web3.exceptions import Web3Exception
 from web3.middleware import ExtraDataToPOAMiddleware
 
 from consortium.accounts import Signers
@@ -24,20 +23,21 @@ from consortium.errors import ChainError, ConsortiumError, TransactionError
 from consortium.refusals import explain_revert
 from interline.chain_data import decode_event, event_topics
 from interline.errors import ChainDataError
-from interline.safe_text import safe_text
-from rpc import Answer, Reads, RpcError, read
+from interline.signatures import to_checksum
+from rpc import Answer, NodeRefusalError, Reads, RpcError, Wanted, answers, read, read_logs
+from rpc.blocks import head
 from rpc.provider import node_of
+from rpc.transactions import get_receipt, nonce
 
 logger = logging.getLogger(__name__)
 
 NODE_ERRORS: Final = (Web3Exception, requests.RequestException, OSError)
-"""What the node's silence and its refusals come as."""
+"""What the node's silence and its refusals come as, where Ape asks it."""
 Ask = Callable[..., Answer]
 """Asks for what a view function returns: contract, address, function, and its arguments."""
 _MINED_WITHIN: Final = 180.0  # seconds
 _POLL: Final = 0.05  # seconds
 _MOST_GAS: Final = 15_000_000  # for trying a proposal's call: no client sends one that takes more
-_DATA: Final = re.compile(r"(?:Reverted )?0x((?:[0-9a-fA-F]{2})*)")
 _MARGIN: Final = (5, 4)  # gas limit over estimate: other people's transactions may come in between
 
 
@@ -79,10 +79,10 @@ class Chain:
         self.is_local: bool = provider.network.is_dev
         self.signers = signers(self.is_local)
         try:
-            self.chain_id: int = self.web3.eth.chain_id
-            self._price = int(self.web3.eth.gas_price)
-            self._base_fee = self.web3.eth.get_block("latest").get("baseFeePerGas")
-        except NODE_ERRORS as error:
+            self.chain_id = self._number("eth_chainId")
+            self._price = self._number("eth_gasPrice")
+            self._base_fee = head(self._node).base_fee
+        except RpcError as error:
             raise _no_answer(error) from error
         signs_for = provider.network.chain_id
         if signs_for != self.chain_id:
@@ -128,20 +128,17 @@ class Chain:
         """
         first, last = blocks
         kinds = [event_topics(contract, event, arguments) for event in events]
-        rest = [Web3.to_hex(topic) if topic else None for topic in kinds[0][1:]]
-        wanted: Any = {
-            "address": Web3.to_checksum_address(address),
-            "fromBlock": BlockNumber(first),
-            "toBlock": BlockNumber(last),
-            "topics": [[Web3.to_hex(kind[0]) for kind in kinds if kind[0]], *rest],
-        }
+        topics = [[kind[0] for kind in kinds if kind[0]], *([topic] if topic else [] for topic in kinds[0][1:])]
+        while topics and not topics[-1]:
+            topics.pop()
+        wanted = Wanted([_bytes(address)], topics)
         what = f"expected the logs of {contract} at {address} from block {first}"
         try:
-            logs = self.web3.eth.get_logs(wanted)
-        except NODE_ERRORS as error:
-            raise ChainError(f"{what}, came {_shown(error)}") from error
+            logs = [log for _, some in read_logs(self._node, wanted, first, last) for log in some]
+        except RpcError as error:
+            raise ChainError(f"{what}, came {error}") from error
         try:
-            found = [decode_event(contract, [*map(bytes, log["topics"])], bytes(log["data"])) for log in logs]
+            found = [decode_event(contract, list(log.topics), log.data) for log in logs]
         except ChainDataError as error:
             raise ChainError(f"{what}, came {error}: ask another node") from error
         return [(one.name, dict(one.arguments)) for one in found if one is not None]
@@ -149,17 +146,18 @@ class Chain:
     def has_code(self, address: str) -> bool:
         """Whether there is a contract at an address."""
         try:
-            return bool(self.web3.eth.get_code(Web3.to_checksum_address(address)))
-        except NODE_ERRORS as error:
+            code = self._node.ask("eth_getCode", Web3.to_checksum_address(address), "latest")
+            return bool(answers.data(code, f"{self._node.name}, code of {address}"))
+        except RpcError as error:
             raise _no_answer(error) from error
 
     def head(self) -> tuple[int, int]:
         """The latest block's number and time (Unix seconds)."""
         try:
-            block = self.web3.eth.get_block("latest")
-        except NODE_ERRORS as error:
+            block = head(self._node)
+        except RpcError as error:
             raise _no_answer(error) from error
-        return int(block["number"]), int(block["timestamp"])
+        return block.number, block.time
 
     def wait_for_pending(self, addresses: Collection[str]) -> None:
         """Wait until no transaction of these accounts waits for a block, as those of a run that was killed may do.
@@ -219,35 +217,23 @@ class Chain:
         """
         call = {"from": sender, "to": Web3.to_checksum_address(to), "data": Web3.to_hex(data), "gas": hex(_MOST_GAS)}
         try:
-            self._ask("eth_call", [call, "latest"])
-        except _RefusedError as refused:
-            return refused.reason
-        except NODE_ERRORS as error:
+            self._node.ask("eth_call", call, "latest")
+        except NodeRefusalError as refused:
+            return _reason(refused)
+        except RpcError as error:
             raise _no_answer(error) from error
         return None
 
-    def _ask(self, method: str, params: list[Any]) -> Any:
-        """A node's answer as it is.
-
-        Web3's own way reads what a stranger's contract refuses with, which may be anything: a text that isn't UTF-8, or
-        an address on the web that web3 would ask (ERC-3668).
-
-        Raises:
-            _RefusedError: the node refuses, or the contract does.
-        """
-        answer = self.web3.provider.make_request(method, params)  # type: ignore[arg-type]
-        if (error := answer.get("error")) is not None:
-            raise _refusal(error)
-        return answer.get("result")
+    def _number(self, method: str, *params: Any) -> int:
+        return answers.quantity(self._node.ask(method, *params), f"{self._node.name}, {method}")
 
     def _simulated(self, calls: Sequence[Call]) -> list[int | None]:
         """Gas of calls one after another, where the node can tell; else nothing is known of them."""
-        request: Any = [{"blockStateCalls": [{"calls": [self._fields(call) for call in calls]}]}, "latest"]
+        request = {"blockStateCalls": [{"calls": [self._fields(call) for call in calls]}]}
         try:
-            answer = self.web3.provider.make_request("eth_simulateV1", request)  # type: ignore[arg-type]
-            (block,) = answer["result"]
+            (block,) = self._node.ask("eth_simulateV1", request, "latest")
             made = [(int(one["status"], 16), int(one["gasUsed"], 16), one["returnData"]) for one in block["calls"]]
-        except (*NODE_ERRORS, KeyError, TypeError, ValueError):
+        except (RpcError, KeyError, TypeError, ValueError):
             return [None] * len(calls)
         for call, (status, _, returned) in zip(calls, made, strict=True):
             if status != 1:
@@ -259,22 +245,22 @@ class Chain:
 
     def _nonce(self, address: str, at: Any) -> int:
         try:
-            return int(self.web3.eth.get_transaction_count(Web3.to_checksum_address(address), at))
-        except NODE_ERRORS as error:
+            return nonce(self._node, _bytes(address), at)
+        except RpcError as error:
             raise _no_answer(error) from error
 
     def estimate(self, call: Call) -> int:
         """Gas that a call would take. Raises TransactionError where a contract refuses it, else ChainError."""
         try:
-            return int(self._ask("eth_estimateGas", [self._fields(call)]), 16)
-        except _RefusedError as refused:
+            return self._number("eth_estimateGas", self._fields(call))
+        except NodeRefusalError as refused:
             if not refused.by_contract:
-                raise ChainError(f"{call.what}: expected an estimate of its gas, came {refused.reason}") from refused
+                raise ChainError(f"{call.what}: expected an estimate of its gas, came {refused.message}") from refused
             raise TransactionError(
-                f"{call.what}: expected to be carried out, the contract refuses: {refused.reason}"
+                f"{call.what}: expected to be carried out, the contract refuses: {_reason(refused)}"
             ) from refused
-        except (*NODE_ERRORS, TypeError, ValueError) as error:
-            raise ChainError(f"{call.what}: expected an estimate of its gas, came {_shown(error)}") from error
+        except RpcError as error:
+            raise ChainError(f"{call.what}: expected an estimate of its gas, came {error}") from error
 
     def _fields(self, call: Call) -> Any:
         fields: dict[str, Any] = {"from": call.sender, "data": Web3.to_hex(call.data)}
@@ -291,8 +277,8 @@ class Chain:
 
     def _balance(self, address: str) -> int:
         try:
-            return int(self.web3.eth.get_balance(Web3.to_checksum_address(address)))
-        except NODE_ERRORS as error:
+            return self._number("eth_getBalance", Web3.to_checksum_address(address), "latest")
+        except RpcError as error:
             raise _no_answer(error) from error
 
     def _sign_and_send(self, call: Call, nonce: int, gas: int) -> str:
@@ -308,10 +294,11 @@ class Chain:
                 "waits for a Safe's other owners. Once they have carried it out, run this again to go on"
             )
         try:
-            return Web3.to_hex(self.web3.eth.send_raw_transaction(signed.serialize_transaction()))
-        except NODE_ERRORS as error:
+            sent = self._node.ask("eth_sendRawTransaction", Web3.to_hex(signed.serialize_transaction()))
+            return Web3.to_hex(answers.data(sent, f"{self._node.name}, eth_sendRawTransaction", size=32))
+        except RpcError as error:
             raise TransactionError(
-                f"{call.what}: expected the node to take the transaction, it says {_shown(error)}; run this again"
+                f"{call.what}: expected the node to take the transaction, it says {error}; run this again"
             ) from error
 
     def _await(self, call: Call, transaction: str) -> Receipt:
@@ -323,52 +310,34 @@ class Chain:
                     "still waits: does the chain make blocks? Run this again when it does"
                 )
             time.sleep(_POLL)
-        if receipt["status"] != 1:
-            reason = self._why(call, receipt["blockNumber"])
+        if not receipt.succeeded:
+            reason = self._why(call, receipt.block)
             raise TransactionError(
                 f"{call.what}: transaction {transaction} was reverted: {reason}; run this again to go on"
             )
-        logger.info("%s: block %d, gas %d", call.what, receipt["blockNumber"], receipt["gasUsed"])
-        made = receipt["contractAddress"] if call.step is Step.DEPLOY else None
-        return Receipt(call, transaction, receipt["blockNumber"], receipt["gasUsed"], made)
+        logger.info("%s: block %d, gas %d", call.what, receipt.block, receipt.gas)
+        made = to_checksum(receipt.contract) if call.step is Step.DEPLOY and receipt.contract else None
+        return Receipt(call, transaction, receipt.block, receipt.gas, made)
 
-    def _receipt(self, transaction: str) -> Any:
+    def _receipt(self, transaction: str) -> answers.Receipt | None:
         try:
-            return self.web3.eth.get_transaction_receipt(transaction)  # type: ignore[arg-type]
-        except TransactionNotFound:
-            return None
-        except NODE_ERRORS as error:
+            return get_receipt(self._node, _bytes(transaction))
+        except RpcError as error:
             raise _no_answer(error) from error
 
     def _why(self, call: Call, block: int) -> str:
         try:
-            self._ask("eth_call", [self._fields(call), hex(block)])
-        except _RefusedError as refused:
-            return refused.reason
-        except NODE_ERRORS as error:
-            return _shown(error)
+            self._node.ask("eth_call", self._fields(call), hex(block))
+        except NodeRefusalError as refused:
+            return _reason(refused)
+        except RpcError as error:
+            return str(error)
         return "something came in between"
 
 
-class _RefusedError(Exception):
-    """A call that a contract or the node refuses, in words."""
-
-    def __init__(self, reason: str, *, by_contract: bool) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.by_contract = by_contract
-
-
-def _refusal(error: Any) -> _RefusedError:
-    """What a node's error says: what the contract refused with, or the node's own words."""
-    data = error.get("data") if isinstance(error, Mapping) else None
-    if isinstance(data, Mapping):  # of some nodes
-        data = data.get("data")
-    found = _DATA.fullmatch(data) if isinstance(data, str) else None
-    if found is not None:
-        return _RefusedError(explain_revert(bytes.fromhex(found[1])), by_contract=True)
-    words = error.get("message", error) if isinstance(error, Mapping) else error
-    return _RefusedError(safe_text(str(words)[:300]), by_contract="revert" in str(words).lower())
+def _reason(refused: NodeRefusalError) -> str:
+    """What the contract refuses with, or the node's own words."""
+    return refused.message if refused.revert is None else explain_revert(refused.revert)
 
 
 def _bytes(address: str) -> bytes:
@@ -379,9 +348,5 @@ def _unread(error: RpcError) -> ChainError:
     return ChainError(f"{error.asked}: expected an answer, came {error.came}")
 
 
-def _shown(error: Exception) -> str:
-    return f"{type(error).__name__}: {safe_text(str(error)[:300])}"
-
-
-def _no_answer(error: Exception) -> ConsortiumError:
-    return ChainError(f"expected the node's answer, came {_shown(error)}: is the chain still there?")
+def _no_answer(error: RpcError) -> ConsortiumError:
+    return ChainError(f"expected the node's answer, came {error}: is the chain still there?")

@@ -86,8 +86,13 @@ def sends_through(account: Signs) -> tuple[Chain, list[bytes]]:
     made.signers = SimpleNamespace(require=lambda address, role: account)  # type: ignore[assignment]
     ecosystem = SimpleNamespace(create_transaction=lambda **fields: fields)
     made._provider = SimpleNamespace(network=SimpleNamespace(ecosystem=ecosystem))
-    eth = SimpleNamespace(send_raw_transaction=lambda raw: sent.append(raw) or bytes(32))
-    made.web3 = SimpleNamespace(eth=eth)  # type: ignore[assignment]
+
+    def ask(method: str, raw: str) -> str:
+        assert method == "eth_sendRawTransaction"
+        sent.append(bytes.fromhex(raw[2:]))
+        return f"0x{bytes(32).hex()}"
+
+    made._node = SimpleNamespace(ask=ask, name="node")  # type: ignore[assignment]
     return made, sent
 
 
