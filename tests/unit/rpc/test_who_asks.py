@@ -13,6 +13,7 @@ ALLOWED = {
     "ledger": set[str](),
     "issuer_client": set[str](),
     "gate_client": set[str](),
+    "consortium": {"consortium/chain.py", "consortium/calls.py"},
     "interline": set[str](),
 }
 """By package the files that may import one of them."""
