@@ -111,11 +111,11 @@ def recompute(chain: Chain, index: Index | None = None, tell: Callable[[str], No
         ):
             return recompute(chain, passing, tell)
     sync(index, chain, tell=tell, until=chain.head.number)
-    books, balances, found = compare(chain, index)
+    books, balances, differences = compare(chain, index)
     cursor = index.cursor()
     batches, rides = query.counts(cursor, chain.head.number)
     unread, unseen = query.unread(cursor, chain.head.number), query.unseen_signatures(cursor, chain.head.number)
-    return Recomputed(books, balances, batches, rides, tuple(found), tuple(unread), unseen)
+    return Recomputed(books, balances, batches, rides, (*balances.faults(), *differences), tuple(unread), unseen)
 
 
 def compare(chain: Chain, index: Index) -> tuple[Books, Balances, list[str]]:
@@ -131,8 +131,7 @@ def compare(chain: Chain, index: Index) -> tuple[Books, Balances, list[str]]:
     balances = chain.balances()
     chain.require_same_block()
     books = query.books(index.cursor(), chain.head.number)
-    found = balances.faults()
-    found += [f"city {code}: expected a member, it is none" for code in contracts.strangers(books, balances)]
+    found = [f"city {code}: expected a member, it is none" for code in contracts.strangers(books, balances)]
     found += [str(difference) for difference in contracts.differences(books, balances, chain)]
     return books, balances, found
 
