@@ -40,7 +40,6 @@ from interline.settlements import ChainLog
 from interline.signatures import to_checksum
 from rpc import (
     BadAnswerError,
-    BadReturnError,
     Node,
     NodeAwayError,
     NodeRefusalError,
@@ -159,8 +158,8 @@ class Chain:
         with self._translated():
             try:
                 return self._house(function, *arguments, block=block)
-            except (NodeRefusalError, BadReturnError) as error:
-                if not _is_unknown(error):
+            except RpcError as error:
+                if not error.lacks_function:
                     raise
                 return None
 
@@ -226,8 +225,8 @@ class Chain:
         with self._translated():
             try:
                 return int(self._of_registry("deployedAt"))
-            except (NodeRefusalError, BadReturnError) as error:
-                if not _is_unknown(error):
+            except RpcError as error:
+                if not error.lacks_function:
                     raise
                 return 0  # another vendor's, that doesn't say
 
@@ -499,11 +498,6 @@ def _refusal(error: NodeRefusalError) -> ChainRefusalError:
     if found is not None:
         return ChainRefusalError(found.name, tuple(map(_shown, found.arguments.values())))
     return ChainRefusalError(safe_text(error.message))
-
-
-def _is_unknown(error: RpcError) -> bool:
-    """Whether another vendor's contract has no such function: it refuses, or returns something else."""
-    return isinstance(error, BadReturnError) or (isinstance(error, NodeRefusalError) and error.by_contract)
 
 
 def _bytes(address: str) -> bytes:

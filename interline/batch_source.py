@@ -191,13 +191,8 @@ def trace_arguments(tx: bytes) -> list[object]:
     return [f"0x{tx.hex()}", {"tracer": "callTracer", "timeout": "20s"}]
 
 
-def trace_request(tx: bytes) -> dict[str, object]:
-    """A JSON-RPC request for a transaction's trace."""
-    return {"jsonrpc": "2.0", "id": 1, "method": TRACE_METHOD, "params": trace_arguments(tx)}
-
-
 def read_trace(chunks: Iterable[bytes]) -> object:
-    """The trace in a node's answer to `trace_request`, which arrives in parts and is read no further than it may be.
+    """The trace in a node's answer to TRACE_METHOD, which arrives in parts and is read no further than it may be.
 
     Raises:
         TraceError: the node refuses, or answers what is no JSON, too long, too deep or too late.
@@ -213,10 +208,10 @@ def read_trace(chunks: Iterable[bytes]) -> object:
         document = json.loads(bytes(answer))
     except (ValueError, RecursionError) as error:
         raise TraceError(f"expected JSON from the node, got what can't be read ({type(error).__name__})") from error
-    return trace_of(document)
+    return _trace_of(document)
 
 
-def trace_of(answer: object) -> object:
+def _trace_of(answer: object) -> object:
     """The trace in a JSON-RPC answer.
 
     Raises:

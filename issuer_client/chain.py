@@ -1,7 +1,7 @@
-"""The office's only way to the network: the Clearinghouses, their refunds and the registry, through web3.
+"""The office's only way to the network: the Clearinghouses, their refunds and the registry, through `rpc`.
 
-Importing web3 takes long, and issuing needs no network: this module is imported by the commands that read or send
-rides, refunds and disputes, never by those of tickets.
+Importing what asks a node takes long, and issuing needs no network: this module is imported by the commands that read
+or send rides, refunds and disputes, never by those of tickets.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from issuer_client.chain_types import Block, Call, House, Revocation, Terms
 from issuer_client.errors import ChainError, ChainRefusalError, ChainUnavailableError
 from rpc import (
     BadAnswerError,
-    BadReturnError,
     Node,
     NodeAwayError,
     NodeRefusalError,
@@ -153,8 +152,8 @@ class Chain:
         with self._translated():
             try:
                 return int(self._read("CityRegistry", self._registry(), "deployedAt"))
-            except (NodeRefusalError, BadAnswerError) as error:
-                if not _is_unknown(error):
+            except RpcError as error:
+                if not error.lacks_function:
                     raise
                 return int(self._house(self.clearinghouse, "deployedAt"))
 
@@ -369,11 +368,6 @@ def _refusal(error: NodeRefusalError) -> ChainRefusalError:
     if found is not None:
         return ChainRefusalError(found.name, tuple(map(_shown, found.arguments.values())))
     return ChainRefusalError(safe_text(error.message))
-
-
-def _is_unknown(error: RpcError) -> bool:
-    """Whether a contract has no such function: it refuses, or returns something else."""
-    return error.by_contract if isinstance(error, NodeRefusalError) else isinstance(error, BadReturnError)
 
 
 def _check_line(line: list[bytes]) -> None:

@@ -39,7 +39,7 @@ rpc_option = click.option("--rpc", metavar="URL", help="The node's JSON-RPC, in 
 
 
 def open_chain(config: IssuerConfig, rpc: str | None) -> "Chain":
-    """The chain at `rpc`, or at the settings'; web3 is loaded here and not before.
+    """The chain at `rpc`, or at the settings'; what asks a node is loaded here and not before.
 
     Raises:
         ConfigError: there is neither.

@@ -20,6 +20,11 @@ class RpcError(Exception):
         self.asked = asked
         self.came = came
 
+    @property
+    def lacks_function(self) -> bool:
+        """Whether what was called may be another vendor's contract, which hasn't got the function."""
+        return False
+
 
 class NodeAwayError(RpcError):
     """The node doesn't answer, or says that it can't just now: the same may be asked again later."""
@@ -31,6 +36,11 @@ class BadAnswerError(RpcError):
 
 class BadReturnError(BadAnswerError):
     """What came of a call can't be what the function returns: the contract is another one, or there is none."""
+
+    @property
+    def lacks_function(self) -> bool:
+        """It returned something else, or nothing."""
+        return True
 
 
 class NodeBehindError(BadAnswerError):
@@ -63,3 +73,8 @@ class NodeRefusalError(RpcError):
     def by_contract(self) -> bool:
         """Whether the contract refuses, and not the node."""
         return self.revert is not None or "revert" in self.message.lower()
+
+    @property
+    def lacks_function(self) -> bool:
+        """A contract refuses functions that it hasn't got."""
+        return self.by_contract

@@ -36,6 +36,8 @@ class Response:
 
     status: int
     body: bytes
+    retry_after: float = 0.0
+    """Seconds that the node asks to wait for; 0 where it doesn't say."""
 
     @property
     def shown(self) -> str:
@@ -87,15 +89,15 @@ class HttpTransport:
     def post(self, body: bytes) -> Response:
         """Send a request; one that the node calls one too many is sent again, when it says or after a while."""
         waited, pause = 0.0, _PAUSE
-        while (response := self._once(body))[0].status == _TOO_MANY:
-            after = min(response[1] or pause, PATIENCE)
+        while (response := self._once(body)).status == _TOO_MANY:
+            after = min(response.retry_after or pause, PATIENCE)
             if waited + after > PATIENCE:
-                raise AwayError(f"too many requests (HTTP 429), also after {waited:.0f} s: {response[0].shown}")
+                raise AwayError(f"too many requests (HTTP 429), also after {waited:.0f} s: {response.shown}")
             self._wait(after)
             waited, pause = waited + after, 2 * pause
-        if response[0].status in _AWAY and not _is_json(response[0].body):
-            raise AwayError(f"HTTP {response[0].status}: {response[0].shown}")
-        return response[0]
+        if response.status in _AWAY and not _is_json(response.body):
+            raise AwayError(f"HTTP {response.status}: {response.shown}")
+        return response
 
     @contextmanager
     def stream(self, body: bytes) -> Iterator[Iterator[bytes]]:
@@ -109,10 +111,9 @@ class HttpTransport:
             self.url, data=body, headers=headers, timeout=self._timeout, stream=True, allow_redirects=False
         )
 
-    def _once(self, body: bytes) -> tuple[Response, float]:
-        """The response, and the seconds that it asks to wait for (0: it doesn't say)."""
+    def _once(self, body: bytes) -> Response:
         with _away(), self._sent(body) as answer:
-            return Response(answer.status_code, _whole(answer)), _seconds(answer.headers.get("Retry-After"))
+            return Response(answer.status_code, _whole(answer), _seconds(answer.headers.get("Retry-After")))
 
 
 @contextmanager
